@@ -1,0 +1,193 @@
+"""The token bucket: `await bucket.acquire()` in front of every request.
+
+`_level` decides when a request may go, `_queue` makes callers wait for it, `_ledger` keeps the
+books; this is the face of the three, and what ties them to an event loop and a process.
+
+Not thread-safe: a bucket belongs to one event loop, and moves on when that one is closed.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from deepidv_async._clock import Clock, SystemClock
+from deepidv_async._errors import ConfigurationError, InvalidArgumentError
+from deepidv_async.limits._ledger import BucketPermit, Ledger
+from deepidv_async.limits._limit import RateLimit
+from deepidv_async.limits._news import LimiterEvent
+from deepidv_async.limits._permit import PermitScope
+from deepidv_async.limits._protocol import LimiterStats, Priority
+from deepidv_async.limits._queue import Queue, Waiter
+
+__all__ = ["TokenBucket"]
+
+
+class TokenBucket:
+    """A rate limiter that a server with the same limit never has to correct.
+
+    Args:
+        limit: rate, burst, quota and `hold`.
+        clock: what time it is; the running event loop's by default.
+        pause_cap: seconds; while a pause after a 429 has more than this left, callers fail at
+            once with `RateLimitError` instead of waiting.
+
+    Example:
+        Around any coroutine, with any HTTP library:
+
+            bucket = TokenBucket(RateLimit(per_second=10, burst=20))
+
+            async def fetch(url):
+                async with bucket.permit():
+                    return await http.get(url)
+    """
+
+    def __init__(
+        self, limit: RateLimit, *, clock: Clock | None = None, pause_cap: float = 60.0
+    ) -> None:
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._ledger = Ledger(limit, self._clock)
+        self._queue = Queue(self._ledger, pause_cap=pause_cap)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+
+    @property
+    def limit(self) -> RateLimit:
+        """The limit that is kept."""
+        return self._ledger.limit
+
+    async def acquire(
+        self, *, cost: float = 1, priority: Priority = "normal", deadline: float | None = None
+    ) -> BucketPermit:
+        """Wait until a request may be sent.
+
+        Args:
+            cost: how many requests it counts as; at most the burst.
+            priority: `bulk` lets `normal` callers go first, but keeps one token in eleven.
+            deadline: instant of the clock (`loop.time()`), in seconds, after which the permit
+                is useless.
+
+        Raises:
+            DeadlineExceededError: the permit cannot be had before `deadline`.
+            RateLimitError: a pause after a 429 is longer than `pause_cap`.
+            QuotaExceededError: the daily quota is spent.
+            InvalidArgumentError: `cost` or `priority` is not one of those above.
+            ConfigurationError: the bucket is at work on another event loop.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._bind(loop)
+        if cost != 1 or priority != "normal":
+            self._check(cost, priority)
+        ledger, queue = self._ledger, self._queue
+        now = ledger.read_clock()
+        if not queue.lanes.count and (deadline is None or now <= deadline):
+            permit = ledger.take(cost, now)
+            if permit is not None:
+                ledger.waits.append(0.0)
+                if ledger.news:
+                    ledger.tell()
+                return permit
+        waiter = Waiter(loop.create_future(), cost=cost, since=now, deadline=deadline)
+        queue.join(waiter, priority)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            queue.withdraw(waiter)
+            raise
+
+    def permit(
+        self, *, cost: float = 1, priority: Priority = "normal", deadline: float | None = None
+    ) -> PermitScope:
+        """Give an async context manager that sends what is inside it when it may be sent.
+
+        The body counts as sent when it starts and as answered when it ends well. If it raises,
+        nobody knows whether the server got the request: it counts as arrived after `hold`.
+        Arguments and errors are those of `acquire`.
+        """
+        return PermitScope(self, cost, priority, deadline)
+
+    def throttled(self, retry_after: float | None) -> None:
+        """Take note of a 429: pause everybody, empty the bucket, go slower from now on.
+
+        Args:
+            retry_after: seconds the server asked for. Without them the pause is 0.25 s, and
+                twice as long each time that another 429 comes with no success between.
+        """
+        self._ledger.refused(retry_after)
+        self._queue.after_refusal()
+
+    def server_says(self, *, remaining: float, reset_after: float | None = None) -> None:
+        """Obey rate-limit headers: hold no more tokens than the server says are left.
+
+        Args:
+            remaining: requests that may still be sent.
+            reset_after: seconds until the server counts afresh; with nothing remaining,
+                everybody waits for that.
+        """
+        self._ledger.server_says(remaining, reset_after)
+        self._queue.after_refusal()
+
+    def quota_exceeded(self) -> datetime:
+        """Take note of a quota 429: everybody fails until the quota is expected to be back.
+
+        Returns:
+            The estimated reset (aware, UTC).
+        """
+        resets_at = self._ledger.quota_refused()
+        self._queue.quota_spent()
+        return resets_at
+
+    def subscribe(self, listener: Callable[[LimiterEvent], object]) -> Callable[[], None]:
+        """Hand pauses, learned rates and quota news to `listener`, on the event loop.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._ledger.listeners.add(listener)
+
+    def stats(self) -> LimiterStats:
+        """Tell where the limiter stands."""
+        return self._ledger.stats(
+            waiting=self._queue.lanes.count,
+            waiting_bulk=self._queue.lanes.bulk.count,
+            stalled=self._queue.stalled,
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give level and daily count as plain data, ready for JSON, to go on with later."""
+        return self._ledger.snapshot()
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on from a snapshot; call it before the first request.
+
+        Raises:
+            InvalidArgumentError: this is not a snapshot of a bucket with this quota window.
+        """
+        self._ledger.restore(snapshot)
+
+    def _check(self, cost: Any, priority: str) -> None:
+        burst = self._ledger.limit.burst
+        number = isinstance(cost, int | float) and not isinstance(cost, bool)
+        if not (number and 0 < cost <= burst):
+            raise InvalidArgumentError(
+                f"cost must lie above 0 and not above the burst ({burst:g}); got {cost!r}."
+            )
+        if priority not in ("normal", "bulk"):
+            raise InvalidArgumentError(f"priority must be 'normal' or 'bulk'; got {priority!r}.")
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start on a loop, move to another one, or start afresh in a forked child.
+
+        A loop does not run on in a forked child, so whoever comes from one comes here.
+        """
+        forked = os.getpid() != self._pid
+        if not forked and self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "This rate limiter is at work on another event loop, which is not closed. Use "
+                "one loop for all clients of a key, or close the other one first."
+            )
+        self._loop, self._pid = loop, os.getpid()
+        self._ledger.begin(self._clock.now(), loop=loop, empty=forked)
+        self._queue.forget()

@@ -1,0 +1,172 @@
+"""The order of a queue: two lanes, first come first served in each.
+
+Callers of the `normal` lane go first, but while both lanes wait one token in eleven goes to
+`bulk`, so that an export slows down beside web traffic and never starves.
+
+A waiter that leaves early is taken off the sums at once, and off the deque when it comes to the
+front or when the dead outnumber the living: O(1) for each.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from deepidv_async.limits._deadlines import Deadlines
+from deepidv_async.limits._ledger import BucketPermit
+from deepidv_async.limits._protocol import Priority
+
+__all__ = ["Lane", "Lanes", "Waiter"]
+
+_NORMAL_PER_BULK: Final = 10
+_FEW: Final = 64
+
+
+class Waiter:
+    """One caller in the queue.
+
+    Attributes:
+        future: answers with the permit, or with the reason why there is none.
+        cost: tokens wanted.
+        since: when the caller came.
+        deadline: after this instant the permit is useless.
+        lane: where it waits; `None` once it has left.
+    """
+
+    __slots__ = ("cost", "deadline", "future", "lane", "since")
+
+    def __init__(
+        self,
+        future: "asyncio.Future[BucketPermit]",
+        *,
+        cost: float,
+        since: float,
+        deadline: float | None,
+    ) -> None:
+        self.future = future
+        self.cost = cost
+        self.since = since
+        self.deadline = deadline
+        self.lane: Lane | None = None
+
+
+class Lane:
+    """One line of waiters.
+
+    Attributes:
+        count: how many wait.
+        cost: what they want together.
+        left: what all who ever left had wanted, granted or not.
+        deadlines: the waiters that have one, the first to be lost first.
+    """
+
+    __slots__ = ("_queue", "cost", "count", "deadlines", "left")
+
+    def __init__(self) -> None:
+        self._queue: deque[Waiter] = deque()
+        self.count = 0
+        self.cost = 0.0
+        self.left = 0.0
+        self.deadlines: Deadlines[Waiter] = Deadlines()
+
+    def join(self, waiter: Waiter, rate: float) -> None:
+        """Put a waiter at the end; `rate` is the fastest at which the lane can move."""
+        waiter.lane = self
+        self.count += 1
+        self.cost += waiter.cost
+        self._queue.append(waiter)
+        if waiter.deadline is not None:
+            self.deadlines.add(waiter, waiter.deadline * rate - self.left - self.cost)
+
+    def first(self) -> Waiter:
+        """Give the head of a lane in which somebody waits."""
+        queue = self._queue
+        while queue[0].lane is None:
+            queue.popleft()
+        return queue[0]
+
+    def leave(self, waiter: Waiter) -> None:
+        """Take a waiter off, from wherever it stands."""
+        waiter.lane = None
+        self.count -= 1
+        self.left += waiter.cost
+        # Sums of fractions drift; an empty sum is nil.
+        self.cost = self.cost - waiter.cost if self.count else 0.0
+        if len(self._queue) > 2 * self.count + _FEW:
+            self._queue = deque(one for one in self._queue if one.lane is not None)
+            self.deadlines.compact(self.count)
+
+    def __iter__(self) -> Iterator[Waiter]:
+        """Go through those who wait, the first first; they may be taken off on the way."""
+        return (one for one in tuple(self._queue) if one.lane is not None)
+
+
+class Lanes:
+    """Both lanes, and whose turn it is.
+
+    Attributes:
+        count: how many wait.
+        dated: how many of them have a deadline.
+    """
+
+    __slots__ = ("_credit", "both", "bulk", "count", "dated", "normal")
+
+    def __init__(self) -> None:
+        self.normal = Lane()
+        self.bulk = Lane()
+        self.both = (self.normal, self.bulk)
+        self.count = 0
+        self.dated = 0
+        self._credit = 0.0  # tokens of the normal lane since bulk's last turn
+
+    def join(self, waiter: Waiter, priority: Priority, rate: float) -> bool:
+        """Put a waiter in its lane; tell whether it is the first there."""
+        lane = self.normal if priority == "normal" else self.bulk
+        lane.join(waiter, rate)
+        self.count += 1
+        if waiter.deadline is not None:
+            self.dated += 1
+        return lane.count == 1
+
+    def ahead(self, priority: Priority, cost: float) -> float:
+        """Tell what has to be granted, as things stand, until a newcomer has its `cost`."""
+        if priority == "normal":
+            return self.normal.cost + cost
+        own = self.bulk.cost + cost
+        turns = max(0.0, own * _NORMAL_PER_BULK - self._credit)
+        return own + min(self.normal.cost, turns)
+
+    def first(self) -> Waiter | None:
+        """Give the waiter whose turn it is."""
+        normal, bulk = self.normal, self.bulk
+        if bulk.count == 0:
+            return normal.first() if normal.count else None
+        head = bulk.first()
+        if normal.count == 0 or self._credit >= head.cost * _NORMAL_PER_BULK:
+            return head
+        return normal.first()
+
+    def granted(self, waiter: Waiter) -> None:
+        """Take off a waiter that got its permit, and settle whose turn comes next."""
+        if waiter.lane is self.bulk:
+            self._credit = 0.0
+        elif self.bulk.count:
+            self._credit += waiter.cost
+        self.leave(waiter)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Take a waiter off, from wherever it stands."""
+        lane = waiter.lane
+        if lane is None:
+            return
+        lane.leave(waiter)
+        self.count -= 1
+        if waiter.deadline is not None:
+            self.dated -= 1
+        if self.bulk.count == 0:
+            self._credit = 0.0
+
+    def everybody(self) -> Iterator[Waiter]:
+        """Go through all who wait; they may be taken off on the way."""
+        yield from self.normal
+        yield from self.bulk

@@ -1,0 +1,322 @@
+"""What is known of every permit of one limiter: the books, without the waiting.
+
+The ledger joins the pure parts (level, quota, learned rate) with the clock and keeps the
+counts. The bucket in front of it makes callers wait.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from deepidv_async._clock import Clock, SystemClock, Timer
+from deepidv_async._errors import InvalidArgumentError
+from deepidv_async.limits._adapt import Congestion
+from deepidv_async.limits._level import ARRIVED, GRANTED, RETURNED, Flight, Level
+from deepidv_async.limits._limit import RateLimit
+from deepidv_async.limits._news import (
+    LimiterEvent,
+    Listeners,
+    PauseStarted,
+    QuotaSpent,
+    QuotaWarning,
+    RateLearned,
+)
+from deepidv_async.limits._protocol import LimiterStats
+from deepidv_async.limits._quota import Quota
+
+__all__ = ["BucketPermit", "Ledger"]
+
+_WAITS: Final = 1_000
+_WALL_CHECK: Final = 1.0  # seconds between two looks at the wall clock
+_LONGEST: Final = 1e8  # seconds; a longer Retry-After could not be told as a date
+
+
+class BucketPermit(Flight):
+    """The right to send one request, given by a `TokenBucket`.
+
+    Tell it what becomes of the request; only the first news counts. A permit that is dropped
+    without any news counts as written at that moment, so that a program which only ever calls
+    `acquire()` is limited as by a plain bucket instead of being stopped.
+    """
+
+    __slots__ = ("_ledger", "level")
+
+    def __init__(self, ledger: "Ledger", cost: float, at: float) -> None:
+        # Written out instead of calling Flight's: this runs for every request.
+        self.cost = cost
+        self.at = at
+        self.state = GRANTED
+        self.level = ledger.level
+        self._ledger = ledger
+
+    def written(self) -> None:
+        """The request's bytes went out: the server sees it within `hold` seconds."""
+        ledger, level = self._ledger, self.level
+        if self.state == GRANTED and level is ledger.level:
+            ledger.sent += self.cost
+            level.written(self, ledger.read_clock())
+
+    def seen(self) -> None:
+        """The server answered, or has surely got the request."""
+        ledger, level = self._ledger, self.level
+        if self.state == RETURNED or level is not ledger.level:
+            return
+        if self.at > ledger.congestion.since:
+            ledger.congestion.answers += 1
+        if self.state == GRANTED:
+            ledger.sent += self.cost
+        if self.state != ARRIVED:
+            level.seen(self, ledger.read_clock())
+            if level.starved:
+                ledger.on_room()
+
+    def unsent(self) -> None:
+        """Nothing went out: the permit goes back. Without effect after `written`."""
+        if self.state == GRANTED and self.level is self._ledger.level:
+            self.level.unsent(self)
+            self._ledger.returned(self)
+
+    def __del__(self) -> None:
+        if self.state == GRANTED:
+            # Not here: the garbage collector may run in the middle of the ledger's own work.
+            self._ledger.dropped(self)
+
+    def __repr__(self) -> str:
+        news = ("granted", "written", "arrived", "returned")[self.state]
+        return f"<BucketPermit cost={self.cost:g} {news}>"
+
+
+def _nobody_waits() -> None:
+    pass
+
+
+class Ledger:
+    """Level, quota, learned rate and counts of one limiter.
+
+    Attributes:
+        on_room: called when news of a permit may let somebody go sooner than it seemed.
+        read_clock: tells the time.
+        call_later: books a callback.
+        news: what the listeners have not been told yet.
+    """
+
+    def __init__(self, limit: RateLimit, clock: Clock) -> None:
+        self.limit = limit
+        self.clock = clock
+        self.on_room: Callable[[], object] = _nobody_waits
+        self.read_clock = clock.now
+        self.call_later: Callable[[float, Callable[[], object]], Timer] = clock.call_later
+        self.news: list[LimiterEvent] = []
+        self.listeners = Listeners()
+        self.quota = Quota(limit.per_day, limit.quota_window)
+        self.congestion = Congestion(limit.per_second)
+        self.level = Level(rate=limit.per_second, burst=limit.burst, hold=limit.hold)
+        self.level.debt = 0.0 if limit.initial is None else limit.burst - limit.initial
+        self.waits: deque[float] = deque(maxlen=_WAITS)
+        self.granted = 0.0
+        self.sent = 0.0
+        self.throttled = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._began = False
+        self._check_at = self._wall_at = self._slot_since = float("-inf")
+
+    def begin(
+        self,
+        now: float,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        empty: bool = False,
+    ) -> None:
+        """Start on a loop, or go on on another one, where the last one stopped.
+
+        Args:
+            now: the clock's time.
+            loop: the loop at work.
+            empty: leave no token and forget all permits: another process owns them.
+        """
+        self._loop = loop
+        if loop is not None and type(self.clock) is SystemClock:
+            # The same in a third of the time, and right outside the loop too.
+            self.read_clock = loop.time
+            self.call_later = loop.call_later
+        if not self._began:
+            self.level.at = self.level.paused_until = now
+        elif empty:
+            self.level = Level(
+                rate=self.level.rate, burst=self.limit.burst, hold=self.limit.hold, now=now
+            )
+        else:
+            self.level = self.level.carry_over(now)
+        if empty:
+            self.level.debt = self.limit.burst
+        self.congestion.rebase(now)
+        self._began = True
+        self._check_at = self._wall_at = self._slot_since = float("-inf")
+
+    def now(self) -> float:
+        """Read the clock, starting on it if this is the first time."""
+        now = self.read_clock()
+        if not self._began:
+            self.begin(now)
+        return now
+
+    # -- permits ---------------------------------------------------------------------------
+
+    def take(self, cost: float, now: float) -> BucketPermit | None:
+        """Give a permit for `cost` requests if level and quota have them."""
+        if now >= self._check_at:
+            self._check(now)
+        quota = self.quota
+        used = quota.used + cost
+        loud = used >= quota.quiet
+        if (loud and not quota.fits(cost)) or not self.level.take(cost, now):
+            return None
+        quota.used = used
+        self.granted += cost
+        if loud:
+            self._warn()
+        return BucketPermit(self, cost, now)
+
+    def returned(self, permit: BucketPermit) -> None:
+        """Take a permit off the counts: it was not used."""
+        self.granted -= permit.cost
+        if permit.at >= self._slot_since:
+            self.quota.used -= permit.cost
+        self.on_room()
+
+    def dropped(self, permit: BucketPermit) -> None:
+        """Let a permit that nobody holds any more count as written, soon and on the loop."""
+        if self._loop is not None and permit.level is self.level:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: `begin` will do it
+                self._loop.call_soon_threadsafe(permit.written)
+
+    # -- what the server says --------------------------------------------------------------
+
+    def refused(self, retry_after: float | None) -> None:
+        """Pause, empty the bucket and learn from a 429."""
+        now = self.now()
+        self.throttled += 1
+        self.level.advance(now)
+        pause, lowered = self.congestion.refused(now)
+        if retry_after is not None and 0 < retry_after < float("inf"):
+            pause = min(retry_after, _LONGEST)
+        else:
+            retry_after = None
+        self.level.set_rate(self.congestion.rate)
+        self._check_at = now
+        self.level.drain(now + pause)
+        self.congestion.stay_silent(self.level.paused_until)
+        self.news.append(PauseStarted(self.level.paused_until - now, retry_after))
+        if lowered:
+            self.news.append(RateLearned(self.congestion.rate, self.limit.per_second))
+
+    def server_says(self, remaining: float, reset_after: float | None) -> None:
+        """Hold no more tokens than the server says are left."""
+        now = self.now()
+        self.level.advance(now)
+        self.level.cap(max(0.0, remaining))
+        if remaining < 1 and reset_after is not None and 0 < reset_after < float("inf"):
+            self.level.drain(now + min(reset_after, _LONGEST))
+
+    def quota_refused(self) -> datetime:
+        """Take the server's word that the quota is spent; give the estimated reset."""
+        resets_at = self.quota.refused(self.clock.wall())
+        self.news.append(QuotaSpent(self.quota.used, resets_at))
+        return resets_at
+
+    def paused_for(self, now: float) -> float:
+        """Tell how many seconds of a pause are left."""
+        return max(0.0, self.level.paused_until - now) if self._began else 0.0
+
+    # -- now and then ----------------------------------------------------------------------
+
+    def quota_fits(self, cost: float, now: float) -> bool:
+        """Tell whether the quota has `cost` requests left."""
+        if now >= self._check_at:
+            self._check(now)
+        return self.quota.fits(cost)
+
+    def _check(self, now: float) -> None:
+        """Do what need not be done for each request: read the wall clock, mend the rate."""
+        if now >= self._wall_at:
+            begins, until_next = self.quota.roll(self.clock.wall())
+            self._wall_at = now + min(_WALL_CHECK, until_next)
+            if begins:
+                self._slot_since = now
+        self._check_at = self._wall_at
+        if self.congestion.lowered:
+            self.level.advance(now)
+            self.level.set_rate(self.congestion.grow(now))
+            self._check_at = now
+
+    def _warn(self) -> None:
+        quota = self.quota
+        mark = quota.passed_mark()
+        if mark is not None:
+            resets_at = quota.resets_at(self.clock.wall())
+            self.news.append(QuotaWarning(mark, quota.used, quota.limit, resets_at))
+
+    def tell(self) -> None:
+        """Hand the news to the listeners; call it where a listener may call the limiter."""
+        while self.news:
+            self.listeners.tell(self.news.pop(0))
+
+    # -- telling ---------------------------------------------------------------------------
+
+    def stats(self, *, waiting: int, waiting_bulk: int, stalled: float) -> LimiterStats:
+        """Put together what is known, with what the queue knows."""
+        now = self.now()
+        wall = self.clock.wall()
+        self.quota.roll(wall)
+        paused_for = self.paused_for(now)
+        waits = sorted(self.waits) or [0.0]
+        return LimiterStats(
+            granted=self.granted,
+            sent=self.sent,
+            waiting=waiting,
+            waiting_bulk=waiting_bulk,
+            in_flight=self.level.flights_at(now),
+            open=self.level.open,
+            tokens=self.level.tokens(now),
+            throttled=self.throttled,
+            paused_for=paused_for,
+            paused_until=wall + timedelta(seconds=paused_for) if paused_for else None,
+            per_second=self.congestion.rate,
+            published=self.limit.per_second,
+            stalled=stalled,
+            quota_used=self.quota.used,
+            quota_left=None if self.limit.per_day is None else self.quota.left,
+            quota_resets_at=None if self.limit.per_day is None else self.quota.resets_at(wall),
+            wait_p50=waits[len(waits) // 2],
+            wait_p99=waits[len(waits) * 99 // 100],
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give level and daily count as plain data."""
+        now, wall = self.now(), self.clock.wall()
+        self.quota.roll(wall)
+        tokens = self.level.tokens(now)
+        return {
+            "version": 1,
+            "at": wall.isoformat(),
+            "tokens": tokens,
+            "quota": self.quota.snapshot(),
+        }
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        wall = self.clock.wall()
+        try:
+            age = (wall - datetime.fromisoformat(plain["at"])).total_seconds()
+            tokens = float(plain["tokens"])
+            self.quota.restore(plain["quota"], wall)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InvalidArgumentError):
+                raise
+            raise InvalidArgumentError("This is not a snapshot of a rate limiter.") from error
+        if not self._began:
+            refilled = tokens + max(0.0, age) * self.limit.per_second
+            self.level.debt = max(0.0, self.limit.burst - max(0.0, refilled))

@@ -1,0 +1,243 @@
+"""The level of a token bucket that counts what the server may still have to count.
+
+A plain bucket lets a spent token refill from the moment a request is sent; the server starts
+when the request arrives. Two requests sent 40 ms apart can arrive together, so a client bucket
+with the server's own numbers is ahead of the server by what is on its way, and meets 429s.
+
+Here a request is first *open*: its cost is taken and does not refill. It becomes *debt*, which
+refills at `rate`, once the server has surely counted it: when it answered, or `hold` seconds
+after the request was written. A request may go while debt + open + cost <= burst. The server's
+own debt is then never above debt + open, so it never refuses (the proof is in
+docs/explanation/no-429s.md).
+
+Pure arithmetic: no clock, no event loop; instants are handed in, in seconds.
+"""
+
+from collections import deque
+from typing import Final
+
+__all__ = ["ARRIVED", "GRANTED", "RETURNED", "WRITTEN", "Flight", "Level"]
+
+GRANTED: Final = 0  # may be sent; open for as long as nothing more is known
+WRITTEN: Final = 1  # on its way; open until it is seen or `hold` is over
+ARRIVED: Final = 2  # counted by the server
+RETURNED: Final = 3  # never sent
+
+
+class Flight:
+    """One request between its grant and its arrival.
+
+    Attributes:
+        cost: tokens that it counts as.
+        state: one of the four above.
+        at: when it was granted; from `WRITTEN` on, when it was written.
+    """
+
+    __slots__ = ("at", "cost", "state")
+
+    def __init__(self, cost: float, at: float) -> None:
+        self.cost = cost
+        self.at = at
+        self.state = GRANTED
+
+
+class Level:
+    """How full the bucket is. Every instant handed in is that of one monotonic clock.
+
+    Attributes:
+        rate: tokens per second that come back.
+        burst: tokens in a full bucket.
+        hold: seconds after which a written request counts as arrived.
+        debt: tokens that are spent and coming back.
+        open: tokens of requests that the server may not have counted yet.
+        flights: how many requests that is.
+        at: the instant `debt` is true for. During a pause it is the end of the pause, since
+            nothing comes back before.
+        paused_until: no grant before this instant; never after `at`.
+        starved: whether the last `next_look` found that time alone will not bring the tokens:
+            a request has to arrive first.
+        stood_still: seconds in which the debt was nil, so that nothing could come back.
+    """
+
+    __slots__ = (
+        "_written",
+        "at",
+        "burst",
+        "debt",
+        "flights",
+        "hold",
+        "open",
+        "paused_until",
+        "rate",
+        "starved",
+        "stood_still",
+    )
+
+    def __init__(self, *, rate: float, burst: float, hold: float, now: float = 0.0) -> None:
+        self.rate = rate
+        self.burst = burst
+        self.hold = hold
+        self.debt = 0.0
+        self.open = 0.0
+        self.flights = 0
+        self.at = now
+        self.paused_until = now
+        self.starved = False
+        self.stood_still = 0.0
+        self._written: deque[Flight] = deque()
+
+    def advance(self, now: float) -> None:
+        """Let time pass: each hold ends at its own instant, in order, and debt comes back."""
+        if self._written:
+            self._end_holds(now)
+        self._refill(now)
+
+    def _end_holds(self, now: float) -> None:
+        written = self._written
+        while written:
+            first = written[0]
+            if first.state == WRITTEN:
+                ends = first.at + self.hold
+                if ends > now:
+                    return
+                self._refill(ends)
+                self._arrive(first)
+            written.popleft()
+
+    def _refill(self, now: float) -> None:
+        passed = now - self.at
+        if passed > 0:
+            debt = self.debt - passed * self.rate
+            if debt < 0:
+                self.stood_still -= debt / self.rate
+                debt = 0.0
+            self.debt = debt
+            self.at = now
+
+    def take(self, cost: float, now: float) -> bool:
+        """Take `cost` tokens for a request that may now be sent, if they are there."""
+        self.advance(now)
+        if self.debt + self.open + cost > self.burst or now < self.paused_until:
+            return False
+        self.open += cost
+        self.flights += 1
+        return True
+
+    def written(self, flight: Flight, now: float) -> None:
+        """Start the hold of a request whose bytes went out."""
+        if flight.state == GRANTED:
+            flight.state = WRITTEN
+            flight.at = now
+            self._written.append(flight)
+
+    def seen(self, flight: Flight, now: float) -> None:
+        """Let the tokens of a request that the server has counted come back from now on."""
+        self.advance(now)
+        if flight.state <= WRITTEN:
+            self._arrive(flight)
+
+    def unsent(self, flight: Flight) -> None:
+        """Give back the tokens of a request that never went out."""
+        if flight.state == GRANTED:
+            flight.state = RETURNED
+            self.flights -= 1
+            self.open = self.open - flight.cost if self.flights else 0.0
+
+    def _arrive(self, flight: Flight) -> None:
+        flight.state = ARRIVED
+        self.flights -= 1
+        # Sums of fractions drift; an empty sum is nil.
+        self.open = self.open - flight.cost if self.flights else 0.0
+        self.debt += flight.cost
+        if self.debt > self.burst:  # noqa: PLR1730 - min() would take a tenth of a grant's time
+            # The server cannot owe more than its burst, whatever we thought that it owed.
+            self.debt = self.burst
+
+    def tokens(self, now: float) -> float:
+        """Tell what could be granted at `now`, and change nothing."""
+        if now < self.paused_until:
+            return 0.0
+        debt = max(0.0, self.debt - max(0.0, now - self.at) * self.rate)
+        return max(0.0, self.burst - debt - self.open)
+
+    def earliest(self, cost: float) -> float:
+        """Tell the first instant at which `cost` tokens could be granted one after the other.
+
+        That is if all open requests arrive at once; answers that are late make it later.
+        """
+        lack = self.debt + self.open + cost - self.burst
+        return self.paused_until if lack <= 0 else self.at + lack / self.rate
+
+    def next_look(self, cost: float) -> float | None:
+        """Tell when `cost` tokens may be there; `None`: not before there is news of a request.
+
+        Call it after `advance`.
+        """
+        lack = self.debt + self.open + cost - self.burst
+        self.starved = lack > self.debt or lack > cost
+        if lack <= 0:
+            return self.paused_until
+        if lack <= self.debt:
+            return self.at + lack / self.rate
+        # All that can come back by itself is not enough: a request has to arrive first.
+        written = self._written
+        while written and written[0].state != WRITTEN:
+            written.popleft()
+        return written[0].at + self.hold if written else None
+
+    def flights_at(self, now: float) -> int:
+        """Count the requests that may be on their way at `now`, and change nothing."""
+        late = sum(one.state == WRITTEN and one.at + self.hold <= now for one in self._written)
+        return self.flights - late
+
+    def line(self, rate: float) -> float:
+        """Give where this level stands against one that gets `rate` tokens/s without a break.
+
+        It stands still while tokens come back at `rate`, and rises when fewer do. Call it after
+        `advance`.
+        """
+        return self.at * rate + self.debt + self.open - self.burst
+
+    def line_risen(self, tokens: float, rate: float) -> float:
+        """Tell when `line(rate)` will have risen by so many tokens, if there is no news."""
+        lasts = self.debt / self.rate
+        risen = (rate - self.rate) * lasts
+        if tokens < risen:
+            return self.at + tokens / (rate - self.rate)
+        return self.at + lasts + (tokens - risen) / rate
+
+    def drain(self, resume_at: float) -> None:
+        """Empty the bucket after a refusal, and grant nothing before `resume_at`.
+
+        A refusal proves that the server's bucket is empty. Nothing comes back during the pause
+        except the one token that the first request after it needs, so that requests go one by
+        one afterwards, not all together.
+        """
+        self.paused_until = max(self.paused_until, resume_at)
+        coming = min(1.0, (self.paused_until - self.at) * self.rate)
+        self.at = max(self.at, self.paused_until)
+        self.debt = self.burst - max(0.0, coming)
+
+    def cap(self, tokens: float) -> None:
+        """Hold no more than `tokens`, which the server says are left."""
+        self.debt = max(self.debt, self.burst - tokens)
+
+    def set_rate(self, rate: float) -> None:
+        """Let tokens come back at another rate from now on; call it after `advance`."""
+        self.rate = rate
+
+    def carry_over(self, now: float) -> "Level":
+        """Give a level that starts at `now`, maybe of another clock, where this one stopped.
+
+        Whatever was open may be on its way still: it gets a `hold` to arrive.
+        """
+        if now > self.at:
+            self.advance(now)
+        level = Level(rate=self.rate, burst=self.burst, hold=self.hold, now=now)
+        level.debt = self.debt
+        level.paused_until = now + max(0.0, self.paused_until - self.at)
+        if self.open > 0:
+            rest = Flight(self.open, now)
+            level.open, level.flights = self.open, 1
+            level.written(rest, now)
+        return level
