@@ -1,0 +1,298 @@
+"""The client: what users make, call and close."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from types import TracebackType
+from typing import Final, Literal, NoReturn, Self, TypeVar
+
+import attrs
+
+from deepidv_async._calls import Call, sessions_call, workflows_call
+from deepidv_async._clock import Clock, SystemClock
+from deepidv_async._config import APIVersion, Timeouts, resolve_config, seconds
+from deepidv_async._errors import ConfigurationError
+from deepidv_async._events import Observer, Observers
+from deepidv_async._models import Workflow, WorkflowSession
+from deepidv_async._paging import ItemIterator, Page
+from deepidv_async._pipeline import Pipeline
+from deepidv_async._retry import RetryPolicy
+from deepidv_async._transport import HTTPClient, Transport
+from deepidv_async._trip import CallOptions
+from deepidv_async.limits import RateLimit, RateLimiter, TokenBucket
+
+__all__ = ["AsyncDeepIDV"]
+
+T = TypeVar("T")
+
+
+class _Keep(Enum):
+    """Stands for an option that a view takes over as it is."""
+
+    KEEP = "keep"
+
+
+_KEEP: Final = _Keep.KEEP
+
+
+class AsyncDeepIDV:
+    """A client of the DeepIDV API.
+
+    It may be made anywhere, also outside a running loop: it does no I/O before the first
+    request. It works on one running asyncio loop at a time, and one client is meant to serve a
+    whole process: its pool and its rate limiter do their work across all calls.
+
+    Args:
+        api_key: the key; by default the environment's `DEEPIDV_API_KEY`.
+        base_url: where the API lives; by default `DEEPIDV_BASE_URL`, else
+            `https://api.deepidv.com`. It may end in `/`, carry a stage prefix (`/dev`), or end
+            in `/v1`, which chooses that generation.
+        api_version: `legacy` or `v1`; by default `DEEPIDV_API_VERSION`, else `legacy`.
+        timeout: bounds of the phases of each attempt, in seconds; one number for all four.
+        deadline: bound of a whole call, waits and retries included, in seconds. A call is one
+            page: iterators apply it to each page.
+        retry: how failed requests are repeated.
+        rate_limit: the limit to keep (a limiter is made for it), a limiter to share with
+            another client (`first.rate_limiter`) or of your own, or `None` for no limiting.
+        max_connections: connections of the pool, and requests in flight at most.
+        http_client: an `httpx.AsyncClient` to send with. It is never closed by this client, and
+            its pool must have at least `max_connections` connections.
+        observers: callables that are told of every event.
+        clock: measures and waits, for tests.
+
+    Raises:
+        ConfigurationError: a setting is missing, malformed or contradicts another.
+
+    Example:
+        ```python
+        async with AsyncDeepIDV() as client:
+            page = await client.list_workflows()
+            async for session in client.iter_workflow_sessions(page[0].id):
+                print(session.id, session.status)
+        ```
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        api_version: APIVersion | None = None,
+        timeout: float | Timeouts = Timeouts(),  # noqa: B008 - frozen
+        deadline: float | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        rate_limit: RateLimit | RateLimiter | None = RateLimit(),  # noqa: B008 - frozen
+        max_connections: int = 32,
+        http_client: HTTPClient | None = None,
+        observers: Sequence[Observer] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        _check_connections(max_connections)
+        config = resolve_config(api_key, base_url, api_version)
+        told = Observers(observers)
+        clock = clock or SystemClock()
+        transport = Transport(
+            config, max_connections=max_connections, http_client=http_client, observers=told
+        )
+        self._options: CallOptions = CallOptions(
+            timeouts=Timeouts.of(timeout),
+            deadline=_check_deadline(deadline),
+            retry=_check_retry(retry),
+        )
+        self._pipeline: Pipeline = Pipeline(
+            config, transport, _make_limiter(rate_limit, clock, retry), told, clock
+        )
+        self._owner: bool = True
+
+    @property
+    def rate_limiter(self) -> RateLimiter | None:
+        """The limiter in use, to share with another client on the same key or to look at."""
+        return self._pipeline.limiter
+
+    @property
+    def base_url(self) -> str:
+        """Where the API lives, without the generation's path."""
+        return self._pipeline.config.base_url
+
+    @property
+    def api_version(self) -> APIVersion:
+        """The generation of the API in use."""
+        return self._pipeline.config.api_version
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Timeouts | Literal[_Keep.KEEP] = _KEEP,
+        deadline: float | Literal[_Keep.KEEP] | None = _KEEP,
+        retry: RetryPolicy | Literal[_Keep.KEEP] = _KEEP,
+    ) -> Self:
+        """Give a view of this client with other options: a cheap object, fit for one call.
+
+        It shares pool, limiter and observers with this client, which stays as it is. Closing
+        the view closes nothing; closing the client closes all its views.
+
+        Args:
+            timeout: bounds of the phases of each attempt, in seconds.
+            deadline: bound of a whole call in seconds; `None` for none.
+            retry: how failed requests are repeated.
+
+        Raises:
+            ConfigurationError: an option is malformed.
+        """
+        options = self._options
+        if timeout is not _KEEP:
+            options = attrs.evolve(options, timeouts=Timeouts.of(timeout))
+        if deadline is not _KEEP:
+            options = attrs.evolve(options, deadline=_check_deadline(deadline))
+        if retry is not _KEEP:
+            options = attrs.evolve(options, retry=_check_retry(retry))
+        view = object.__new__(type(self))
+        view._options, view._pipeline, view._owner = options, self._pipeline, False
+        return view
+
+    async def list_workflows(self) -> Page[Workflow]:
+        """List the organization's workflows, newest first.
+
+        Source: `GET /workflow` (legacy), `GET /v1/workflows` (v1); both answer at once.
+
+        Raises:
+            DeepIDVError: see the error tree; each says what to do.
+        """
+        return await self._page(workflows_call(self.api_version))
+
+    def iter_workflows(self) -> ItemIterator[Workflow]:
+        """Iterate over the organization's workflows, newest first.
+
+        Source: `GET /workflow` (legacy), `GET /v1/workflows` (v1).
+        """
+        return self._iterate(workflows_call(self.api_version))
+
+    async def list_workflow_sessions(
+        self,
+        workflow_id: str,
+        *,
+        page_size: int | None = None,
+        next_token: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> Page[WorkflowSession]:
+        """List sessions sent under a workflow: all of them (legacy), or one page (v1).
+
+        Source: `GET /workflow/{workflow_id}` (legacy, newest first),
+        `GET /v1/sessions?workflow_id=...` (v1, in the server's order).
+
+        Args:
+            workflow_id: the workflow.
+            page_size: sessions per page, 1 to 500; the server's default is 50 (v1 only).
+            next_token: `Page.next_token` of the page before (v1 only).
+            start_date: only sessions made at or after this instant, aware (v1 only).
+            end_date: only sessions made at or before this instant, aware (v1 only).
+
+        Raises:
+            InvalidArgumentError: an argument cannot be what it should be.
+            UnsupportedByAPIVersionError: the generation has no such argument.
+            DeepIDVError: see the error tree; each says what to do.
+        """
+        call = sessions_call(
+            self.api_version,
+            workflow_id,
+            page_size=page_size,
+            next_token=next_token,
+            start_date=start_date,
+            end_date=end_date,
+        )
+        return await self._page(call)
+
+    def iter_workflow_sessions(
+        self,
+        workflow_id: str,
+        *,
+        page_size: int | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> ItemIterator[WorkflowSession]:
+        """Iterate over all sessions sent under a workflow, page by page, in the server's order.
+
+        A list that is newest first shifts when sessions are made while it is paged: a session
+        can then come twice. Those who need each once compare ids.
+
+        Args:
+            workflow_id: the workflow.
+            page_size: sessions per page, 1 to 500; the server's default is 50 (v1 only).
+            start_date: only sessions made at or after this instant, aware (v1 only).
+            end_date: only sessions made at or before this instant, aware (v1 only).
+
+        Raises:
+            InvalidArgumentError: an argument cannot be what it should be; at once.
+            UnsupportedByAPIVersionError: the generation has no such argument; at once.
+        """
+        call = sessions_call(
+            self.api_version,
+            workflow_id,
+            page_size=page_size,
+            start_date=start_date,
+            end_date=end_date,
+        )
+        return self._iterate(call)
+
+    async def _page(self, call: Call[T]) -> Page[T]:
+        decoded, response = await self._pipeline.run(call, self._options)
+        return Page(decoded.items, decoded.next_token, response)
+
+    def _iterate(self, call: Call[T]) -> ItemIterator[T]:
+        return ItemIterator(lambda next_token: self._page(call.at(next_token)))
+
+    async def aclose(self) -> None:
+        """Close the pool; later calls raise `ClientClosedError`. Closing twice is fine.
+
+        An `http_client` that was passed in stays open, and a view closes nothing.
+        """
+        if self._owner:
+            await self._pipeline.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client is not pickled or copied: make one, or take with_options()")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r}, api_version={self.api_version!r})"
+
+
+def _check_deadline(value: float | None) -> float | None:
+    return None if value is None else seconds("deadline", value)
+
+
+def _check_connections(value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"max_connections must be 1 or more; got {value!r}.")
+
+
+def _check_retry(value: object) -> RetryPolicy:
+    if isinstance(value, RetryPolicy):
+        return value
+    raise ConfigurationError(f"retry must be a RetryPolicy, not {type(value).__name__}.")
+
+
+def _make_limiter(
+    value: RateLimit | RateLimiter | None, clock: Clock, retry: RetryPolicy
+) -> RateLimiter | None:
+    if value is None:
+        return None
+    if isinstance(value, RateLimit):
+        return TokenBucket(value, clock=clock, pause_cap=retry.retry_after_cap)
+    if all(callable(getattr(value, name, None)) for name in ("acquire", "throttled", "stats")):
+        return value
+    raise ConfigurationError(
+        "rate_limit must be a RateLimit, a limiter with acquire(), throttled() and stats(), or "
+        f"None, not {type(value).__name__}."
+    )

@@ -1,0 +1,295 @@
+"""One call, from its spec to a decoded page: permit, place, attempt, verdict, wait."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Literal, TypeAlias, TypeVar
+
+import anyio
+import attrs
+
+from deepidv_async._calls import Call
+from deepidv_async._clock import Clock
+from deepidv_async._config import Config
+from deepidv_async._errors import APIConnectionError, DeadlineExceededError, ResponseDecodeError
+from deepidv_async._events import (
+    AttemptFinished,
+    AttemptStarted,
+    CallFinished,
+    LimiterPaused,
+    LimiterWaited,
+    Observers,
+    RetryScheduled,
+    SchemaDrift,
+)
+from deepidv_async._history import Attempt
+from deepidv_async._models import ResponseInfo
+from deepidv_async._problems import Origin, status_error
+from deepidv_async._redaction import Secret
+from deepidv_async._retry import Stop
+from deepidv_async._status_errors import APIStatusError, QuotaExceededError, RateLimitError
+from deepidv_async._structure import DecodedPage, PageShape, decode_page
+from deepidv_async._transport import Session, Transport
+from deepidv_async._trip import CallOptions, Trip
+from deepidv_async._wire import WireResponse, next_midnight
+from deepidv_async.limits import Permit, QuotaAware, RateLimiter
+
+__all__ = ["Pipeline"]
+
+T = TypeVar("T")
+
+_Phase: TypeAlias = Literal["limited", "queued", "on_wire", "backing_off"]
+
+
+class _NoPermit:
+    """The permit of a client without a limiter."""
+
+    def written(self) -> None: ...
+    def seen(self) -> None: ...
+    def unsent(self) -> None: ...
+
+
+_NO_PERMIT: Final = _NoPermit()
+
+
+class Pipeline:
+    """Runs calls; shared by a client and all its views.
+
+    Args:
+        config: host, key, generation.
+        transport: sends one request.
+        limiter: decides when; `None` for at once.
+        observers: told of every step.
+        clock: measures and waits.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        transport: Transport,
+        limiter: RateLimiter | None,
+        observers: Observers,
+        clock: Clock,
+    ) -> None:
+        self.config = config
+        self.transport = transport
+        self.limiter = limiter
+        self._observers = observers
+        self._clock = clock
+
+    async def run(self, call: Call[T], options: CallOptions) -> tuple[DecodedPage[T], ResponseInfo]:
+        """Run one call to its page.
+
+        Raises:
+            DeepIDVError: as the error tree draws it.
+        """
+        trip = Trip(call, options, self._clock.now())
+        outcome = "ok"
+        try:
+            return await self._within_deadline(trip)
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            if self._observers:
+                self._observers.emit(
+                    CallFinished(
+                        operation=trip.operation,
+                        outcome=outcome,
+                        attempts=len(trip.attempts),
+                        elapsed=self._clock.now() - trip.started,
+                        spent=trip.spent,
+                    )
+                )
+
+    async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
+        if trip.ends is None:
+            return await self._repeat(trip)
+        with anyio.move_on_after(trip.ends - self._clock.now()):
+            return await self._repeat(trip)
+        raise trip.deadline_error("no answer in time")
+
+    async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
+        while True:
+            session = self.transport.session()
+            permit = await self._permit(trip)
+            outcome = await self._attempt(trip, session, permit)
+            if isinstance(outcome, WireResponse):
+                return self._decode(trip, outcome)
+            await self._recover(trip, outcome)
+
+    async def _permit(self, trip: Trip[T]) -> Permit:
+        if self.limiter is None:
+            return _NO_PERMIT
+        before = trip.limited
+        try:
+            with self._timing(trip, "limited"):
+                permit = await self.limiter.acquire(deadline=trip.ends)
+        except DeadlineExceededError:
+            raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
+        except APIStatusError as refusal:
+            refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)
+            raise
+        if self._observers and trip.limited > before:
+            self._observers.emit(LimiterWaited(trip.operation, trip.limited - before))
+        return permit
+
+    async def _attempt(
+        self, trip: Trip[T], session: Session, permit: Permit
+    ) -> WireResponse | APIStatusError | APIConnectionError:
+        """Try once: gives the answer if it is one of success, else the error it means."""
+        try:
+            with self._timing(trip, "queued"):
+                await session.gate.acquire()
+        except BaseException:
+            permit.unsent()
+            raise
+        number = len(trip.attempts) + 1
+        if self._observers:
+            self._observers.emit(AttemptStarted(trip.operation, number))
+        before = trip.on_wire
+        try:
+            with self._timing(trip, "on_wire"):
+                outcome = await self._exchange(trip, session, permit)
+        finally:
+            session.gate.release()
+        self._remember(trip, number, outcome, trip.on_wire - before)
+        return outcome
+
+    async def _exchange(
+        self, trip: Trip[T], session: Session, permit: Permit
+    ) -> WireResponse | APIStatusError | APIConnectionError:
+        request = trip.call.request(self.config.base_url)
+        try:
+            response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
+        except APIConnectionError as failure:
+            return failure
+        if response.ok:
+            return response
+        spec = trip.call.spec
+        origin = Origin(
+            operation=spec.operation,
+            api_version=spec.api_version,
+            names_workflow=trip.call.workflow_id is not None,
+            base_url=self.config.base_url,
+        )
+        return status_error(
+            request, response, origin, self._clock.wall(), self.config.api_key.scrub
+        )
+
+    def _remember(
+        self,
+        trip: Trip[T],
+        number: int,
+        outcome: WireResponse | APIStatusError | APIConnectionError,
+        elapsed: float,
+    ) -> None:
+        answer = None if isinstance(outcome, APIConnectionError) else outcome
+        attempt = Attempt(
+            number=number,
+            status=None if answer is None else answer.status,
+            error=None if isinstance(outcome, WireResponse) else type(outcome).__name__,
+            elapsed=elapsed,
+            request_id=None if answer is None else answer.request_id,
+        )
+        trip.attempts.append(attempt)
+        if self._observers:
+            self._observers.emit(
+                AttemptFinished(
+                    operation=trip.operation,
+                    attempt=number,
+                    status=attempt.status,
+                    error=attempt.error,
+                    elapsed=elapsed,
+                    request_id=attempt.request_id,
+                )
+            )
+
+    async def _recover(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> None:
+        """Wait until the next try may start.
+
+        Raises:
+            APIStatusError, APIConnectionError: `error`, if there will be no other try.
+            DeadlineExceededError: the next try could not start in time.
+        """
+        if isinstance(error, RateLimitError):
+            self._tell_limiter(trip, error)
+        decision = trip.options.retry.verdict(error, len(trip.attempts))
+        if isinstance(decision, Stop):
+            error.attempts = tuple(trip.attempts)
+            raise error
+        trip.last_error = error
+        trip.attempts[-1] = attrs.evolve(trip.attempts[-1], delay=decision.delay)
+        if trip.ends is not None and self._clock.now() + decision.delay >= trip.ends:
+            raise trip.deadline_error("the next try would start too late") from error
+        if self._observers:
+            self._observers.emit(
+                RetryScheduled(
+                    operation=trip.operation,
+                    attempt=len(trip.attempts),
+                    delay=decision.delay,
+                    error=type(error).__name__,
+                )
+            )
+        with self._timing(trip, "backing_off"):
+            await self._clock.sleep(decision.delay)
+
+    def _tell_limiter(self, trip: Trip[T], error: RateLimitError) -> None:
+        if isinstance(error, QuotaExceededError):
+            self._tell_quota(error)
+            return
+        if self.limiter is not None:
+            self.limiter.throttled(error.retry_after)
+        if self._observers:
+            self._observers.emit(LimiterPaused(trip.operation, error.retry_after))
+
+    def _tell_quota(self, error: QuotaExceededError) -> None:
+        limiter: object = self.limiter
+        if isinstance(limiter, QuotaAware):
+            estimate = limiter.quota_exceeded()
+        else:
+            estimate = next_midnight(self._clock.wall())
+        error.resets_at = error.resets_at or estimate
+        error.retry_at = error.retry_at or error.resets_at
+
+    def _decode(self, trip: Trip[T], response: WireResponse) -> tuple[DecodedPage[T], ResponseInfo]:
+        try:
+            page = _page_of(response, trip.call.spec.shape)
+        except ResponseDecodeError as error:
+            error.status, error.request_id = response.status, response.request_id
+            error.attempts = tuple(trip.attempts)
+            _scrub(error, self.config.api_key)
+            # The frames that read the body hold it in their locals, and error trackers print
+            # those: the traceback starts anew here.
+            raise error.with_traceback(None) from None
+        if page.drift and self._observers:
+            self._observers.emit(SchemaDrift(trip.operation, page.drift))
+        info = ResponseInfo(
+            status=response.status,
+            request_id=response.request_id,
+            elapsed=self._clock.now() - trip.started,
+            attempts=len(trip.attempts),
+        )
+        return page, info
+
+    @contextmanager
+    def _timing(self, trip: Trip[T], phase: _Phase) -> Iterator[None]:
+        """Add the time inside to one of the trip's phases, however it ends."""
+        began = self._clock.now()
+        try:
+            yield
+        finally:
+            setattr(trip, phase, getattr(trip, phase) + self._clock.now() - began)
+
+
+def _page_of(response: WireResponse, shape: PageShape[T]) -> DecodedPage[T]:
+    if response.flaw is not None:
+        raise ResponseDecodeError(f"The answer cannot be read: {response.flaw}.")
+    return decode_page(response.body, shape, content_type=response.content_type)
+
+
+def _scrub(error: ResponseDecodeError, key: Secret) -> None:
+    # The names of a body's fields are shown, and a server may echo anything in them.
+    error.message = key.scrub(error.message)
+    error.args = (error.message,)
+    error.path = key.scrub(error.path)
+    error.body = None if error.body is None else key.scrub(error.body)

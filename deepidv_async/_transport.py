@@ -1,0 +1,310 @@
+"""The way to the network, and the only module that knows the HTTP library.
+
+httpx 0.28 with httpcore 1.0.9 loses a slot of its pool for good when a request is cancelled by
+asyncio itself (`asyncio.timeout`, `Task.cancel`, `wait_for`): its clean-up is shielded from anyio
+scopes only. Two things together were measured to prevent that, 0 dead slots of 10 against 6-10:
+every attempt runs in a child task, which a cancelled caller ends through an anyio scope; and a
+gate in front of the pool never lets in more requests than the pool has connections.
+"""
+
+import ssl
+import threading
+import warnings
+from typing import Final, Literal, TypeAlias
+
+import anyio
+import anyio.to_thread
+import attrs
+import httpx
+
+from deepidv_async._binding import Ground, LoopBinding
+from deepidv_async._config import Config, Timeouts
+from deepidv_async._delivery import Delivery
+from deepidv_async._errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    ConfigurationError,
+)
+from deepidv_async._events import Observers, ProcessForked
+from deepidv_async._inflate import MAX_INFLATED, MAX_RAW, Inflater
+from deepidv_async._redaction import clean_text
+from deepidv_async._wire import WireRequest, WireResponse
+from deepidv_async.limits import Permit
+
+__all__ = ["HTTPClient", "Session", "Transport"]
+
+HTTPClient: TypeAlias = httpx.AsyncClient
+
+_MAX_ERROR_BODY: Final = 64 * 1024
+_CLOSED: Final = "This client is closed: make a new AsyncDeepIDV."
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+_Phase: TypeAlias = Literal["connect", "read", "write", "pool"]
+_TIMEOUTS: Final[tuple[tuple[type[Exception], _Phase, str], ...]] = (
+    (httpx.ConnectTimeout, "connect", "no connection was made"),
+    (httpx.WriteTimeout, "write", "the request was not taken"),
+    (httpx.ReadTimeout, "read", "no answer came"),
+    # The gate keeps our own pool from this; an injected client's may be too small, or shared.
+    (httpx.PoolTimeout, "pool", "no connection of the HTTP client's pool was free"),
+)
+
+_tls_lock = threading.Lock()
+_tls_context: ssl.SSLContext | None = None
+
+
+def _shared_tls_context() -> ssl.SSLContext:
+    """Give the process's TLS context; the first call takes about 20 ms, so not on a loop."""
+    global _tls_context  # noqa: PLW0603 - one per process is the point
+    with _tls_lock:
+        if _tls_context is None:
+            _tls_context = httpx.create_ssl_context()
+        return _tls_context
+
+
+@attrs.define
+class Session:
+    """What the transport has on one event loop.
+
+    Attributes:
+        gate: as many places as the pool has connections.
+        client: the HTTP library's client, made with the first request.
+    """
+
+    gate: anyio.Semaphore
+    client: httpx.AsyncClient | None
+
+
+@attrs.define
+class _Box:
+    """Carries an outcome out of a child task: raised there, it would arrive as a group."""
+
+    response: WireResponse | None = None
+    error: APIConnectionError | None = None
+
+
+class Transport:
+    """Sends requests; owns the pool unless it was given a client.
+
+    Args:
+        config: host and key.
+        max_connections: places of the gate, and connections of the pool.
+        http_client: a client of the user's, which is used and never closed.
+        observers: told of a fork.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        max_connections: int,
+        http_client: httpx.AsyncClient | None,
+        observers: Observers,
+    ) -> None:
+        if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
+            raise ConfigurationError(
+                f"http_client must be an httpx.AsyncClient, not {type(http_client).__name__}."
+            )
+        self._config = config
+        self._max_connections = max_connections
+        self._injected = http_client
+        self._observers = observers
+        self._binding = LoopBinding("This client")
+        self._session: Session | None = None
+        self._parents: list[Session] = []
+        self._closed = False
+
+    def session(self) -> Session:
+        """Give the session of the running loop.
+
+        Raises:
+            ClientClosedError: the client was closed.
+            ConfigurationError: the client is in use on another loop.
+        """
+        if self._closed:
+            raise ClientClosedError(_CLOSED)
+        parent = self._binding.pid
+        ground = self._binding.check()
+        if ground is Ground.FORKED:
+            self._leave_to_parent(parent)
+        if self._session is None or ground is not Ground.SAME:
+            self._session = Session(anyio.Semaphore(self._max_connections), self._injected)
+        return self._session
+
+    def _leave_to_parent(self, parent: int) -> None:
+        if self._session is not None:
+            # Its sockets are the parent's. Kept rather than dropped: collecting it here could
+            # say good-bye on a TLS connection that the parent still uses.
+            self._parents.append(self._session)
+        if self._observers:
+            self._observers.emit(ProcessForked(parent=parent, child=self._binding.pid))
+
+    async def attempt(
+        self, session: Session, request: WireRequest, permit: Permit, timeouts: Timeouts
+    ) -> WireResponse:
+        """Send one request and read the answer; the caller holds a place of the gate.
+
+        The permit is told what became of the request, however this ends.
+
+        Raises:
+            APIConnectionError: no answer came.
+            ClientClosedError: the client, or the one it was given, was closed.
+        """
+        # An injected client may have any transport under it: trust its reports once they come.
+        delivery = Delivery(permit, traced=self._injected is None)
+        box = _Box()
+        try:
+            client = await self._client(session)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._exchange, client, request, delivery, timeouts, box)
+        except BaseException:
+            delivery.ended()
+            raise
+        if box.error is not None:
+            raise box.error
+        if box.response is None:  # something cancelled the child task alone
+            delivery.ended()
+            raise APIConnectionError("The request was cancelled from outside.", retryable=False)
+        return box.response
+
+    async def _client(self, session: Session) -> httpx.AsyncClient:
+        if self._closed:
+            raise ClientClosedError(_CLOSED)
+        client = session.client
+        if client is None:
+            client = self._open(session, await anyio.to_thread.run_sync(_shared_tls_context))
+        if client.is_closed:
+            raise ClientClosedError(
+                "The http_client given to this client is closed."
+                if self._injected is not None
+                else _CLOSED
+            )
+        return client
+
+    def _open(self, session: Session, context: ssl.SSLContext) -> httpx.AsyncClient:
+        if session.client is None:  # else another call was quicker
+            session.client = httpx.AsyncClient(
+                verify=context,
+                # With fewer idle connections allowed than open ones, httpcore closes
+                # connections as soon as they are idle: 530 opened for 550 requests were
+                # measured.
+                limits=httpx.Limits(
+                    max_connections=self._max_connections,
+                    max_keepalive_connections=self._max_connections,
+                ),
+                # A proxy of the environment is for the network, not for this machine.
+                trust_env=not self._config.loopback,
+                headers={"user-agent": "deepidv-async"},
+            )
+        return session.client
+
+    async def _exchange(
+        self,
+        client: httpx.AsyncClient,
+        request: WireRequest,
+        delivery: Delivery,
+        timeouts: Timeouts,
+        box: _Box,
+    ) -> None:
+        """Do one exchange inside a child task and put its outcome into `box`."""
+        try:
+            box.response = await self._send(client, request, delivery, timeouts)
+        except Exception as error:  # noqa: BLE001 - what leaves here must not hold the request
+            delivery.ended(connected=not isinstance(error, _NEVER_SENT))
+            box.error = _mapped(error, timeouts, self._config)
+
+    async def _send(
+        self,
+        client: httpx.AsyncClient,
+        request: WireRequest,
+        delivery: Delivery,
+        timeouts: Timeouts,
+    ) -> WireResponse:
+        outgoing = client.build_request(
+            request.method,
+            request.url,
+            headers=list(request.headers),
+            timeout=httpx.Timeout(**attrs.asdict(timeouts)),
+            extensions={"trace": delivery.trace},
+        )
+        outgoing.headers["x-api-key"] = self._config.api_key.reveal()
+        delivery.handed_over()
+        # No redirects, whatever an injected client says: httpx would take x-api-key along to
+        # another host.
+        response = await client.send(outgoing, stream=True, follow_redirects=False)
+        delivery.answered()
+        try:
+            return await self._read(response)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> WireResponse:
+        scrub = self._config.api_key.scrub
+        headers = {name.lower(): scrub(value) for name, value in response.headers.items()}
+        good = response.is_success
+        inflater = Inflater(
+            headers.get("content-encoding", ""),
+            max_raw=MAX_RAW if good else _MAX_ERROR_BODY,
+            max_inflated=MAX_INFLATED if good else _MAX_ERROR_BODY,
+        )
+        cut = None
+        try:
+            async for piece in response.aiter_raw():
+                if not inflater.feed(piece):
+                    break
+        except httpx.TransportError as error:
+            if good:
+                raise
+            # The status has told enough: a 401 whose body breaks off is still a 401.
+            cut = type(error).__name__
+        body = inflater.finish()
+        return WireResponse(response.status_code, headers, body, flaw=inflater.flaw or cut)
+
+    async def aclose(self) -> None:
+        """Close the pool if it is ours; calling it again does nothing."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is None or session.client is None or self._injected is not None:
+            return
+        if self._binding.loop is not None and not self._binding.loop.is_closed():
+            with anyio.CancelScope(shield=True):
+                await session.client.aclose()
+
+    def __del__(self) -> None:
+        session = getattr(self, "_session", None)
+        if session is not None and session.client is not None and self._injected is None:
+            warnings.warn(
+                "an AsyncDeepIDV was dropped without aclose(): use 'async with', or its "
+                "connections stay open until they are collected",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+
+def _mapped(error: Exception, timeouts: Timeouts, config: Config) -> APIConnectionError:
+    """Give our error for one of the HTTP library's, which holds the request and its key."""
+    text = clean_text(config.api_key.scrub(str(error)))
+    cause = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    for kind, phase, what in _TIMEOUTS:
+        if isinstance(error, kind):
+            limit = getattr(timeouts, phase)
+            said = f"{config.base_url}: {what} within {limit:g} s (timeout.{phase})."
+            return APITimeoutError(said, phase=phase, cause=cause)
+    match error:
+        case httpx.ConnectError() | httpx.ProxyError():
+            said = f"Cannot connect to {config.base_url}. Check base_url, DNS, proxy and TLS."
+        case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
+            return APIConnectionError(
+                f"The request could not be sent ({cause}).", cause=cause, retryable=False
+            )
+        case httpx.TransportError():
+            said = f"The connection to {config.base_url} broke before the answer was whole."
+        case _:
+            return APIConnectionError(
+                f"The HTTP client failed in a way that is not the network's ({cause}).",
+                cause=cause,
+                retryable=False,
+            )
+    return APIConnectionError(f"{said} ({cause})", cause=cause)

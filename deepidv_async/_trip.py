@@ -1,0 +1,70 @@
+"""The state of one call under way: its options, its history, where its time goes."""
+
+from typing import Generic, TypeVar
+
+import attrs
+
+from deepidv_async._calls import Call
+from deepidv_async._config import Timeouts
+from deepidv_async._errors import DeadlineExceededError, DeepIDVError
+from deepidv_async._history import Attempt, TimeSpent
+from deepidv_async._retry import RetryPolicy
+
+__all__ = ["CallOptions", "Trip"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class CallOptions:
+    """What may differ from call to call.
+
+    Attributes:
+        timeouts: bounds of each attempt's phases.
+        deadline: bound of the whole call in seconds, `None` for none.
+        retry: how failures are repeated.
+    """
+
+    timeouts: Timeouts
+    deadline: float | None
+    retry: RetryPolicy
+
+
+class Trip(Generic[T]):
+    """The state of one call under way."""
+
+    def __init__(self, call: Call[T], options: CallOptions, now: float) -> None:
+        self.call = call
+        self.options = options
+        self.started = now
+        self.ends = None if options.deadline is None else now + options.deadline
+        self.attempts: list[Attempt] = []
+        self.last_error: DeepIDVError | None = None
+        self.limited = self.queued = self.on_wire = self.backing_off = 0.0
+
+    @property
+    def operation(self) -> str:
+        return self.call.spec.operation
+
+    @property
+    def spent(self) -> TimeSpent:
+        return TimeSpent(
+            limited=self.limited,
+            queued=self.queued,
+            on_wire=self.on_wire,
+            backing_off=self.backing_off,
+        )
+
+    def deadline_error(self, why: str) -> DeadlineExceededError:
+        spent = self.spent
+        error = DeadlineExceededError(
+            f"{self.operation}: {why}; the deadline is {self.options.deadline:g} s. Spent: "
+            f"limiter {spent.limited:.3f} s, queue {spent.queued:.3f} s, wire "
+            f"{spent.on_wire:.3f} s, back-off {spent.backing_off:.3f} s over "
+            f"{len(self.attempts)} attempts. Raise deadline=, or send less at once.",
+            deadline=self.options.deadline,
+            spent=spent,
+            attempts=self.attempts,
+        )
+        error.__cause__ = self.last_error
+        return error
