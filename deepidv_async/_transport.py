@@ -35,7 +35,6 @@ from deepidv_async.limits import Permit
 __all__ = ["HTTPClient", "Session", "Transport"]
 
 HTTPClient: TypeAlias = httpx.AsyncClient
-
 _MAX_ERROR_BODY: Final = 64 * 1024
 _CLOSED: Final = "This client is closed: make a new AsyncDeepIDV."
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -174,20 +173,16 @@ class Transport:
         if client is None:
             client = self._open(session, await anyio.to_thread.run_sync(_shared_tls_context))
         if client.is_closed:
-            raise ClientClosedError(
-                "The http_client given to this client is closed."
-                if self._injected is not None
-                else _CLOSED
-            )
+            injected = "The http_client given to this client is closed."
+            raise ClientClosedError(_CLOSED if self._injected is None else injected)
         return client
 
     def _open(self, session: Session, context: ssl.SSLContext) -> httpx.AsyncClient:
         if session.client is None:  # else another call was quicker
             session.client = httpx.AsyncClient(
                 verify=context,
-                # With fewer idle connections allowed than open ones, httpcore closes
-                # connections as soon as they are idle: 530 opened for 550 requests were
-                # measured.
+                # With fewer idle connections allowed than open ones, httpcore closes them as
+                # soon as they are idle: 530 opened for 550 requests were measured.
                 limits=httpx.Limits(
                     max_connections=self._max_connections,
                     max_keepalive_connections=self._max_connections,
@@ -209,7 +204,7 @@ class Transport:
         """Do one exchange inside a child task and put its outcome into `box`."""
         try:
             box.response = await self._send(client, request, delivery, timeouts)
-        except Exception as error:  # noqa: BLE001 - what leaves here must not hold the request
+        except Exception as error:  # noqa: BLE001 - httpx's errors hold the request
             delivery.ended(connected=not isinstance(error, _NEVER_SENT))
             box.error = _mapped(error, timeouts, self._config)
 
@@ -292,19 +287,14 @@ def _mapped(error: Exception, timeouts: Timeouts, config: Config) -> APIConnecti
             limit = getattr(timeouts, phase)
             said = f"{config.base_url}: {what} within {limit:g} s (timeout.{phase})."
             return APITimeoutError(said, phase=phase, cause=cause)
+    retryable = True
     match error:
         case httpx.ConnectError() | httpx.ProxyError():
             said = f"Cannot connect to {config.base_url}. Check base_url, DNS, proxy and TLS."
         case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
-            return APIConnectionError(
-                f"The request could not be sent ({cause}).", cause=cause, retryable=False
-            )
+            said, retryable = "The request could not be sent.", False
         case httpx.TransportError():
             said = f"The connection to {config.base_url} broke before the answer was whole."
         case _:
-            return APIConnectionError(
-                f"The HTTP client failed in a way that is not the network's ({cause}).",
-                cause=cause,
-                retryable=False,
-            )
-    return APIConnectionError(f"{said} ({cause})", cause=cause)
+            said, retryable = "The HTTP client failed, and not because of the network.", False
+    return APIConnectionError(f"{said} ({cause})", cause=cause, retryable=retryable)

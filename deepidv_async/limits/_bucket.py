@@ -20,6 +20,7 @@ from deepidv_async.limits._news import LimiterEvent
 from deepidv_async.limits._permit import PermitScope
 from deepidv_async.limits._protocol import LimiterStats, Priority
 from deepidv_async.limits._queue import Queue, Waiter
+from deepidv_async.limits._report import restore_into, snapshot_of, stats_of
 
 __all__ = ["TokenBucket"]
 
@@ -149,15 +150,11 @@ class TokenBucket:
 
     def stats(self) -> LimiterStats:
         """Tell where the limiter stands."""
-        return self._ledger.stats(
-            waiting=self._queue.lanes.count,
-            waiting_bulk=self._queue.lanes.bulk.count,
-            stalled=self._queue.stalled,
-        )
+        return stats_of(self._ledger, self._queue)
 
     def snapshot(self) -> dict[str, Any]:
         """Give level and daily count as plain data, ready for JSON, to go on with later."""
-        return self._ledger.snapshot()
+        return snapshot_of(self._ledger)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go on from a snapshot; call it before the first request.
@@ -165,7 +162,7 @@ class TokenBucket:
         Raises:
             InvalidArgumentError: this is not a snapshot of a bucket with this quota window.
         """
-        self._ledger.restore(snapshot)
+        restore_into(self._ledger, snapshot)
 
     def _check(self, cost: Any, priority: str) -> None:
         burst = self._ledger.limit.burst

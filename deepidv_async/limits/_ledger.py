@@ -7,12 +7,11 @@ counts. The bucket in front of it makes callers wait.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
 
 from deepidv_async._clock import Clock, SystemClock, Timer
-from deepidv_async._errors import InvalidArgumentError
 from deepidv_async.limits._adapt import Congestion
 from deepidv_async.limits._level import ARRIVED, GRANTED, RETURNED, Flight, Level
 from deepidv_async.limits._limit import RateLimit
@@ -24,7 +23,6 @@ from deepidv_async.limits._news import (
     QuotaWarning,
     RateLearned,
 )
-from deepidv_async.limits._protocol import LimiterStats
 from deepidv_async.limits._quota import Quota
 
 __all__ = ["BucketPermit", "Ledger"]
@@ -100,6 +98,7 @@ class Ledger:
         on_room: called when news of a permit may let somebody go sooner than it seemed.
         read_clock: tells the time.
         call_later: books a callback.
+        began: whether the level counts by a clock yet.
         news: what the listeners have not been told yet.
     """
 
@@ -120,7 +119,7 @@ class Ledger:
         self.sent = 0.0
         self.throttled = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._began = False
+        self.began = False
         self._check_at = self._wall_at = self._slot_since = float("-inf")
 
     def begin(
@@ -133,33 +132,29 @@ class Ledger:
         """Start on a loop, or go on on another one, where the last one stopped.
 
         Args:
-            now: the clock's time.
+            now: the new loop's time.
             loop: the loop at work.
             empty: leave no token and forget all permits: another process owns them.
         """
+        if self.began:
+            self.level = self.level.carry_over(self.read_clock(), now, empty=empty)
+        else:
+            self.level.at = self.level.paused_until = now
+            if empty:
+                self.level.debt = self.limit.burst
+        self.began = True
+        self.congestion.rebase(self.level.at)
         self._loop = loop
+        self._check_at = self._wall_at = self._slot_since = float("-inf")
         if loop is not None and type(self.clock) is SystemClock:
             # The same in a third of the time, and right outside the loop too.
             self.read_clock = loop.time
             self.call_later = loop.call_later
-        if not self._began:
-            self.level.at = self.level.paused_until = now
-        elif empty:
-            self.level = Level(
-                rate=self.level.rate, burst=self.limit.burst, hold=self.limit.hold, now=now
-            )
-        else:
-            self.level = self.level.carry_over(now)
-        if empty:
-            self.level.debt = self.limit.burst
-        self.congestion.rebase(now)
-        self._began = True
-        self._check_at = self._wall_at = self._slot_since = float("-inf")
 
     def now(self) -> float:
         """Read the clock, starting on it if this is the first time."""
         now = self.read_clock()
-        if not self._began:
+        if not self.began:
             self.begin(now)
         return now
 
@@ -207,19 +202,19 @@ class Ledger:
             retry_after = None
         self.level.set_rate(self.congestion.rate)
         self._check_at = now
-        self.level.drain(now + pause)
+        self.level.drain(now, now + pause)
         self.congestion.stay_silent(self.level.paused_until)
         self.news.append(PauseStarted(self.level.paused_until - now, retry_after))
         if lowered:
             self.news.append(RateLearned(self.congestion.rate, self.limit.per_second))
 
     def server_says(self, remaining: float, reset_after: float | None) -> None:
-        """Hold no more tokens than the server says are left."""
+        """Hold no more tokens than the server says are left; with none, wait for its reset."""
         now = self.now()
         self.level.advance(now)
         self.level.cap(max(0.0, remaining))
         if remaining < 1 and reset_after is not None and 0 < reset_after < float("inf"):
-            self.level.drain(now + min(reset_after, _LONGEST))
+            self.level.drain(now, now + min(reset_after, _LONGEST))
 
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""
@@ -229,7 +224,7 @@ class Ledger:
 
     def paused_for(self, now: float) -> float:
         """Tell how many seconds of a pause are left."""
-        return max(0.0, self.level.paused_until - now) if self._began else 0.0
+        return max(0.0, self.level.paused_until - now)
 
     # -- now and then ----------------------------------------------------------------------
 
@@ -239,13 +234,19 @@ class Ledger:
             self._check(now)
         return self.quota.fits(cost)
 
+    def look_at_wall(self, now: float) -> datetime:
+        """Bring the quota up to date; give the wall clock's time."""
+        wall = self.clock.wall()
+        begins, until_next = self.quota.roll(wall)
+        self._wall_at = now + min(_WALL_CHECK, until_next)
+        if begins:
+            self._slot_since = now
+        return wall
+
     def _check(self, now: float) -> None:
         """Do what need not be done for each request: read the wall clock, mend the rate."""
         if now >= self._wall_at:
-            begins, until_next = self.quota.roll(self.clock.wall())
-            self._wall_at = now + min(_WALL_CHECK, until_next)
-            if begins:
-                self._slot_since = now
+            self.look_at_wall(now)
         self._check_at = self._wall_at
         if self.congestion.lowered:
             self.level.advance(now)
@@ -263,60 +264,3 @@ class Ledger:
         """Hand the news to the listeners; call it where a listener may call the limiter."""
         while self.news:
             self.listeners.tell(self.news.pop(0))
-
-    # -- telling ---------------------------------------------------------------------------
-
-    def stats(self, *, waiting: int, waiting_bulk: int, stalled: float) -> LimiterStats:
-        """Put together what is known, with what the queue knows."""
-        now = self.now()
-        wall = self.clock.wall()
-        self.quota.roll(wall)
-        paused_for = self.paused_for(now)
-        waits = sorted(self.waits) or [0.0]
-        return LimiterStats(
-            granted=self.granted,
-            sent=self.sent,
-            waiting=waiting,
-            waiting_bulk=waiting_bulk,
-            in_flight=self.level.flights_at(now),
-            open=self.level.open,
-            tokens=self.level.tokens(now),
-            throttled=self.throttled,
-            paused_for=paused_for,
-            paused_until=wall + timedelta(seconds=paused_for) if paused_for else None,
-            per_second=self.congestion.rate,
-            published=self.limit.per_second,
-            stalled=stalled,
-            quota_used=self.quota.used,
-            quota_left=None if self.limit.per_day is None else self.quota.left,
-            quota_resets_at=None if self.limit.per_day is None else self.quota.resets_at(wall),
-            wait_p50=waits[len(waits) // 2],
-            wait_p99=waits[len(waits) * 99 // 100],
-        )
-
-    def snapshot(self) -> dict[str, Any]:
-        """Give level and daily count as plain data."""
-        now, wall = self.now(), self.clock.wall()
-        self.quota.roll(wall)
-        tokens = self.level.tokens(now)
-        return {
-            "version": 1,
-            "at": wall.isoformat(),
-            "tokens": tokens,
-            "quota": self.quota.snapshot(),
-        }
-
-    def restore(self, plain: Mapping[str, Any]) -> None:
-        """Go on from a snapshot."""
-        wall = self.clock.wall()
-        try:
-            age = (wall - datetime.fromisoformat(plain["at"])).total_seconds()
-            tokens = float(plain["tokens"])
-            self.quota.restore(plain["quota"], wall)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, InvalidArgumentError):
-                raise
-            raise InvalidArgumentError("This is not a snapshot of a rate limiter.") from error
-        if not self._began:
-            refilled = tokens + max(0.0, age) * self.limit.per_second
-            self.level.debt = max(0.0, self.limit.burst - max(0.0, refilled))

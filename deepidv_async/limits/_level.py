@@ -153,13 +153,6 @@ class Level:
             # The server cannot owe more than its burst, whatever we thought that it owed.
             self.debt = self.burst
 
-    def tokens(self, now: float) -> float:
-        """Tell what could be granted at `now`, and change nothing."""
-        if now < self.paused_until:
-            return 0.0
-        debt = max(0.0, self.debt - max(0.0, now - self.at) * self.rate)
-        return max(0.0, self.burst - debt - self.open)
-
     def earliest(self, cost: float) -> float:
         """Tell the first instant at which `cost` tokens could be granted one after the other.
 
@@ -185,11 +178,6 @@ class Level:
             written.popleft()
         return written[0].at + self.hold if written else None
 
-    def flights_at(self, now: float) -> int:
-        """Count the requests that may be on their way at `now`, and change nothing."""
-        late = sum(one.state == WRITTEN and one.at + self.hold <= now for one in self._written)
-        return self.flights - late
-
     def line(self, rate: float) -> float:
         """Give where this level stands against one that gets `rate` tokens/s without a break.
 
@@ -206,17 +194,20 @@ class Level:
             return self.at + tokens / (rate - self.rate)
         return self.at + lasts + (tokens - risen) / rate
 
-    def drain(self, resume_at: float) -> None:
+    @property
+    def tokens(self) -> float:
+        """What could be granted at once, pauses aside; call `advance` before."""
+        return max(0.0, self.burst - self.debt - self.open)
+
+    def drain(self, now: float, resume_at: float) -> None:
         """Empty the bucket after a refusal, and grant nothing before `resume_at`.
 
         A refusal proves that the server's bucket is empty. Nothing comes back during the pause
-        except the one token that the first request after it needs, so that requests go one by
-        one afterwards, not all together.
+        but the one token that the first request after it needs, so that requests go one by one
+        afterwards, not all together. Call it after `advance`.
         """
-        self.paused_until = max(self.paused_until, resume_at)
-        coming = min(1.0, (self.paused_until - self.at) * self.rate)
-        self.at = max(self.at, self.paused_until)
-        self.debt = self.burst - max(0.0, coming)
+        self.paused_until = self.at = max(self.paused_until, resume_at)
+        self.debt = self.burst - min(1.0, (self.at - now) * self.rate)
 
     def cap(self, tokens: float) -> None:
         """Hold no more than `tokens`, which the server says are left."""
@@ -226,18 +217,22 @@ class Level:
         """Let tokens come back at another rate from now on; call it after `advance`."""
         self.rate = rate
 
-    def carry_over(self, now: float) -> "Level":
-        """Give a level that starts at `now`, maybe of another clock, where this one stopped.
+    def carry_over(self, before: float, now: float, *, empty: bool = False) -> "Level":
+        """Give a level for another clock that goes on where this one stopped.
 
         Whatever was open may be on its way still: it gets a `hold` to arrive.
+
+        Args:
+            before: the instant on this level's clock.
+            now: the same instant on the other clock.
+            empty: leave no token, and nothing open: that is another process's business.
         """
-        if now > self.at:
-            self.advance(now)
+        self.advance(before)
         level = Level(rate=self.rate, burst=self.burst, hold=self.hold, now=now)
-        level.debt = self.debt
-        level.paused_until = now + max(0.0, self.paused_until - self.at)
-        if self.open > 0:
-            rest = Flight(self.open, now)
+        level.at = level.paused_until = now + max(0.0, self.paused_until - before)
+        level.debt = self.burst if empty else self.debt
+        level.stood_still = self.stood_still
+        if self.flights and not empty:
             level.open, level.flights = self.open, 1
-            level.written(rest, now)
+            level.written(Flight(self.open, now), now)
         return level
