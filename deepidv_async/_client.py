@@ -2,37 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import Enum
 from types import TracebackType
-from typing import Final, Literal, NoReturn, Self, TypeVar
-
-import attrs
+from typing import NoReturn, Self, TypeVar
 
 from deepidv_async._calls import Call, sessions_call, workflows_call
 from deepidv_async._clock import Clock, SystemClock
-from deepidv_async._config import APIVersion, Timeouts, resolve_config, seconds
+from deepidv_async._config import APIVersion, Timeouts, resolve_config
 from deepidv_async._errors import ConfigurationError
 from deepidv_async._events import Observer, Observers
 from deepidv_async._models import Workflow, WorkflowSession
+from deepidv_async._options import KEEP, CallOptions, Keep
 from deepidv_async._paging import ItemIterator, Page
 from deepidv_async._pipeline import Pipeline
+from deepidv_async._redaction import Secret
 from deepidv_async._retry import RetryPolicy
 from deepidv_async._transport import HTTPClient, Transport
-from deepidv_async._trip import CallOptions
 from deepidv_async.limits import RateLimit, RateLimiter, TokenBucket
 
 __all__ = ["AsyncDeepIDV"]
 
 T = TypeVar("T")
-
-
-class _Keep(Enum):
-    """Stands for an option that a view takes over as it is."""
-
-    KEEP = "keep"
-
-
-_KEEP: Final = _Keep.KEEP
 
 
 class AsyncDeepIDV:
@@ -87,20 +76,21 @@ class AsyncDeepIDV:
         observers: Sequence[Observer] = (),
         clock: Clock | None = None,
     ) -> None:
+        # Hidden before anything can fail: a traceback with locals shows every argument.
+        hidden = None if api_key is None else Secret(api_key)
+        del api_key
         _check_connections(max_connections)
-        config = resolve_config(api_key, base_url, api_version)
+        config = resolve_config(hidden, base_url, api_version)
         told = Observers(observers)
         clock = clock or SystemClock()
         transport = Transport(
             config, max_connections=max_connections, http_client=http_client, observers=told
         )
-        self._options: CallOptions = CallOptions(
-            timeouts=Timeouts.of(timeout),
-            deadline=_check_deadline(deadline),
-            retry=_check_retry(retry),
+        self._options: CallOptions = CallOptions.checked(
+            timeout=timeout, deadline=deadline, retry=retry
         )
         self._pipeline: Pipeline = Pipeline(
-            config, transport, _make_limiter(rate_limit, clock, retry), told, clock
+            config, transport, _make_limiter(rate_limit, clock, self._options), told, clock
         )
         self._owner: bool = True
 
@@ -122,9 +112,9 @@ class AsyncDeepIDV:
     def with_options(
         self,
         *,
-        timeout: float | Timeouts | Literal[_Keep.KEEP] = _KEEP,
-        deadline: float | Literal[_Keep.KEEP] | None = _KEEP,
-        retry: RetryPolicy | Literal[_Keep.KEEP] = _KEEP,
+        timeout: float | Timeouts | Keep = KEEP,
+        deadline: float | Keep | None = KEEP,
+        retry: RetryPolicy | Keep = KEEP,
     ) -> Self:
         """Give a view of this client with other options: a cheap object, fit for one call.
 
@@ -139,15 +129,9 @@ class AsyncDeepIDV:
         Raises:
             ConfigurationError: an option is malformed.
         """
-        options = self._options
-        if timeout is not _KEEP:
-            options = attrs.evolve(options, timeouts=Timeouts.of(timeout))
-        if deadline is not _KEEP:
-            options = attrs.evolve(options, deadline=_check_deadline(deadline))
-        if retry is not _KEEP:
-            options = attrs.evolve(options, retry=_check_retry(retry))
         view = object.__new__(type(self))
-        view._options, view._pipeline, view._owner = options, self._pipeline, False
+        view._options = self._options.changed(timeout=timeout, deadline=deadline, retry=retry)
+        view._pipeline, view._owner = self._pipeline, False
         return view
 
     async def list_workflows(self) -> Page[Workflow]:
@@ -265,11 +249,9 @@ class AsyncDeepIDV:
         raise TypeError("a client is not pickled or copied: make one, or take with_options()")
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_pipeline"):  # a traceback with locals of a refused constructor
+            return f"{type(self).__name__}(...)"
         return f"{type(self).__name__}({self.base_url!r}, api_version={self.api_version!r})"
-
-
-def _check_deadline(value: float | None) -> float | None:
-    return None if value is None else seconds("deadline", value)
 
 
 def _check_connections(value: object) -> None:
@@ -277,19 +259,13 @@ def _check_connections(value: object) -> None:
         raise ConfigurationError(f"max_connections must be 1 or more; got {value!r}.")
 
 
-def _check_retry(value: object) -> RetryPolicy:
-    if isinstance(value, RetryPolicy):
-        return value
-    raise ConfigurationError(f"retry must be a RetryPolicy, not {type(value).__name__}.")
-
-
 def _make_limiter(
-    value: RateLimit | RateLimiter | None, clock: Clock, retry: RetryPolicy
+    value: RateLimit | RateLimiter | None, clock: Clock, options: CallOptions
 ) -> RateLimiter | None:
     if value is None:
         return None
     if isinstance(value, RateLimit):
-        return TokenBucket(value, clock=clock, pause_cap=retry.retry_after_cap)
+        return TokenBucket(value, clock=clock, pause_cap=options.retry.retry_after_cap)
     if all(callable(getattr(value, name, None)) for name in ("acquire", "throttled", "stats")):
         return value
     raise ConfigurationError(

@@ -23,13 +23,14 @@ from deepidv_async._events import (
 )
 from deepidv_async._history import Attempt
 from deepidv_async._models import ResponseInfo
+from deepidv_async._options import CallOptions
 from deepidv_async._problems import Origin, status_error
 from deepidv_async._redaction import Secret
 from deepidv_async._retry import Stop
 from deepidv_async._status_errors import APIStatusError, QuotaExceededError, RateLimitError
 from deepidv_async._structure import DecodedPage, PageShape, decode_page
 from deepidv_async._transport import Session, Transport
-from deepidv_async._trip import CallOptions, Trip
+from deepidv_async._trip import Trip
 from deepidv_async._wire import WireResponse, next_midnight
 from deepidv_async.limits import Permit, QuotaAware, RateLimiter
 

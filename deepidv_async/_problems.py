@@ -101,7 +101,8 @@ def read_problem(body: bytes, content_type: str, scrub: Scrub) -> Problem:
     if is_object(value):
         return _read_object(value)
     if isinstance(value, str):
-        return Problem(message=clean_text(value), source="text", body=outline(value))
+        message = clean_text(value)
+        return Problem(message=message, source="text" if message else "", body=outline(value))
     return Problem(body=outline(value))
 
 

@@ -1,33 +1,15 @@
-"""The state of one call under way: its options, its history, where its time goes."""
+"""The state of one call under way: its history, and where its time goes."""
 
 from typing import Generic, TypeVar
 
-import attrs
-
 from deepidv_async._calls import Call
-from deepidv_async._config import Timeouts
 from deepidv_async._errors import DeadlineExceededError, DeepIDVError
 from deepidv_async._history import Attempt, TimeSpent
-from deepidv_async._retry import RetryPolicy
+from deepidv_async._options import CallOptions
 
-__all__ = ["CallOptions", "Trip"]
+__all__ = ["Trip"]
 
 T = TypeVar("T")
-
-
-@attrs.frozen
-class CallOptions:
-    """What may differ from call to call.
-
-    Attributes:
-        timeouts: bounds of each attempt's phases.
-        deadline: bound of the whole call in seconds, `None` for none.
-        retry: how failures are repeated.
-    """
-
-    timeouts: Timeouts
-    deadline: float | None
-    retry: RetryPolicy
 
 
 class Trip(Generic[T]):

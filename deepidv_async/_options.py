@@ -1,0 +1,77 @@
+"""What may differ from call to call, checked where it is given."""
+
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from deepidv_async._config import Timeouts, seconds
+from deepidv_async._errors import ConfigurationError
+from deepidv_async._retry import RetryPolicy
+
+__all__ = ["KEEP", "CallOptions", "Keep"]
+
+
+class _Keep(Enum):
+    KEEP = "keep"
+
+
+Keep: TypeAlias = Literal[_Keep.KEEP]
+# Stands for "as it is": None cannot, since it means "no deadline".
+KEEP: Final = _Keep.KEEP
+
+
+@attrs.frozen
+class CallOptions:
+    """The options of a client or of a view.
+
+    Attributes:
+        timeouts: bounds of each attempt's phases.
+        deadline: bound of the whole call in seconds, `None` for none.
+        retry: how failures are repeated.
+    """
+
+    timeouts: Timeouts
+    deadline: float | None
+    retry: RetryPolicy
+
+    # Not attrs converters: an instance that one of them leaves half made cannot be printed,
+    # and a traceback with locals prints it.
+    @classmethod
+    def checked(
+        cls, *, timeout: float | Timeouts, deadline: float | None, retry: RetryPolicy
+    ) -> "CallOptions":
+        """Make options of what a user passed.
+
+        Raises:
+            ConfigurationError: an option is malformed.
+        """
+        return cls(
+            timeouts=Timeouts.of(timeout),
+            deadline=None if deadline is None else seconds("deadline", deadline),
+            retry=_check_retry(retry),
+        )
+
+    def changed(
+        self,
+        *,
+        timeout: float | Timeouts | Keep = KEEP,
+        deadline: float | Keep | None = KEEP,
+        retry: RetryPolicy | Keep = KEEP,
+    ) -> "CallOptions":
+        """Give the same options but for those that are given.
+
+        Raises:
+            ConfigurationError: an option is malformed.
+        """
+        return self.checked(
+            timeout=self.timeouts if timeout is KEEP else timeout,
+            deadline=self.deadline if deadline is KEEP else deadline,
+            retry=self.retry if retry is KEEP else retry,
+        )
+
+
+def _check_retry(value: object) -> RetryPolicy:
+    if isinstance(value, RetryPolicy):
+        return value
+    raise ConfigurationError(f"retry must be a RetryPolicy, not {type(value).__name__}.")

@@ -1,0 +1,157 @@
+"""Events, and what becomes of an observer's own mistakes."""
+
+import functools
+import pickle
+
+import attrs
+import pytest
+
+import deepidv_async
+from deepidv_async import (
+    AttemptFinished,
+    AttemptStarted,
+    CallFinished,
+    ConfigurationError,
+    LimiterPaused,
+    LimiterWaited,
+    ProcessForked,
+    RetryScheduled,
+    SchemaDrift,
+    TimeSpent,
+)
+from deepidv_async._events import Event, Observers
+
+EVENTS = [
+    AttemptStarted("list_workflows", 1),
+    AttemptFinished("list_workflows", 1, 200, None, 0.1),
+    RetryScheduled("list_workflows", 1, 0.5, "ServerError"),
+    CallFinished("list_workflows", "ok", 1, 0.2, TimeSpent(on_wire=0.1)),
+    LimiterWaited("list_workflows", 0.3),
+    LimiterPaused("list_workflows", None),
+    SchemaDrift("list_workflows", {"unknown_field:riskScore": 2}),
+    ProcessForked(parent=1, child=2),
+]
+STARTED = EVENTS[0]
+
+
+def named(value):
+    return type(value).__name__
+
+
+def test_every_event_is_public_and_tried_here():
+    """The union of events, the public names and this list are the same."""
+    assert {type(event) for event in EVENTS} <= set(Event.__args__)
+    for kind in Event.__args__:
+        if kind.__module__ == "deepidv_async._events":
+            assert kind in {type(event) for event in EVENTS}
+        assert getattr(deepidv_async, kind.__name__) is kind
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=named)
+def test_events_are_frozen(event):
+    """One observer cannot change what the next one sees; a record may go to another process."""
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(event, attrs.fields(type(event))[0].name, "other")
+    assert pickle.loads(pickle.dumps(event)) == event
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=named)
+def test_events_hold_no_content(event):
+    """No field of an event is made for an id of a record, a token, a body or a key."""
+    words = {word for field in attrs.fields(type(event)) for word in field.name.split("_")}
+    assert not words & {"workflow", "session", "token", "body", "key", "url", "message"}
+
+
+def test_observers_are_told_in_their_order():
+    """Each observer sees each event, in the order in which they were given."""
+    seen = []
+    observers = Observers(
+        [lambda event: seen.append((1, event)), lambda event: seen.append((2, event))]
+    )
+    for event in EVENTS:
+        observers.emit(event)
+    assert seen == [(number, event) for event in EVENTS for number in (1, 2)]
+
+
+def test_no_observer_is_false():
+    """Callers make no event when nobody listens."""
+    assert not Observers()
+    assert not Observers([])
+    assert Observers([print])
+    Observers().emit(STARTED)
+
+
+def test_the_list_is_taken_as_it_was():
+    """A list that is changed afterwards changes nothing."""
+    seen = []
+    given = [seen.append]
+    observers = Observers(given)
+    given.clear()
+    observers.emit(STARTED)
+    assert seen == [STARTED]
+
+
+class Broken:
+    """An observer that fails with the key in its mouth."""
+
+    def __call__(self, event):
+        raise LookupError("canary-0123456789-key")
+
+
+def test_an_observer_that_raises_is_logged_and_passed_over(caplog):
+    """The others are told all the same; the log has the classes and not the error's text."""
+    seen = []
+    Observers([Broken(), seen.append]).emit(STARTED)
+    assert seen == [STARTED]
+    (record,) = caplog.records
+    assert record.name == "deepidv_async"
+    assert record.getMessage() == "observer Broken raised LookupError on AttemptStarted"
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_a_signal_is_not_swallowed(signal):
+    """What is meant to end the program does."""
+
+    def stop(event):
+        raise signal
+
+    with pytest.raises(signal):
+        Observers([stop]).emit(STARTED)
+
+
+async def watch(event):
+    """Be an observer that nobody would await."""
+
+
+@pytest.mark.parametrize(
+    ("observers", "why"),
+    [
+        (print, "sequence of callables, not builtin_function_or_method"),
+        (None, "not NoneType"),
+        (iter([print]), "not list_iterator"),
+        ({print}, "not set"),
+        ("log", "must be callable; got str"),
+        ([print, None], "must be callable; got NoneType"),
+        ([[print]], "must be callable; got list"),
+        ([watch], "plain function"),
+        ([functools.partial(watch)], "plain function"),
+    ],
+    ids=range(9),
+)
+def test_what_cannot_observe_is_refused_at_once(observers, why):
+    """A mistake shows when the client is made, not as a warning with every event."""
+    with pytest.raises(ConfigurationError, match=why):
+        Observers(observers)
+
+
+def test_any_plain_callable_observes():
+    """Functions, methods, partials, classes and callable objects."""
+    seen = []
+
+    class Watcher:
+        def __init__(self, event):
+            seen.append(event)
+
+    Observers((seen.append, functools.partial(seen.append), Watcher)).emit(STARTED)
+    assert seen == [STARTED] * 3
