@@ -6,8 +6,9 @@ cannot come before
     now + (debt + open - burst + what stands before it + its cost) / rate.
 
 With P, all that ever joined its lane up to and including it, and L, all that ever left the
-lane, the cost up to it is P - L if nobody behind it has left; somebody who did makes its turn
-seem earlier, never later. So the deadline is lost as soon as
+lane, the cost up to it is P - L if nobody behind it has left; somebody who did (other than from
+the very end, which is not counted in L) makes its turn seem earlier, never later. So the
+deadline is lost as soon as
 
     deadline x rate - P   <   now x rate + debt + open - burst - L.
 
@@ -40,9 +41,6 @@ class Deadlines(Generic[W]):
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, W]] = []
         self._number = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._heap)
 
     def add(self, waiter: W, key: float) -> None:
         """Remember a waiter that has a deadline."""

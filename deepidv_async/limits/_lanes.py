@@ -87,13 +87,19 @@ class Lane:
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter off, from wherever it stands."""
+        queue = self._queue
+        # Who leaves from the very end brings nobody forward.
+        if queue[-1] is not waiter:
+            self.left += waiter.cost
         waiter.lane = None
         self.count -= 1
-        self.left += waiter.cost
         # Sums of fractions drift; an empty sum is nil.
         self.cost = self.cost - waiter.cost if self.count else 0.0
-        if len(self._queue) > 2 * self.count + _FEW:
-            self._queue = deque(one for one in self._queue if one.lane is not None)
+        while queue and queue[-1].lane is None:
+            queue.pop()
+        if len(queue) > 2 * self.count + _FEW:
+            self._queue = deque(one for one in queue if one.lane is not None)
+        if waiter.deadline is not None:
             self.deadlines.compact(self.count)
 
     def __iter__(self) -> Iterator[Waiter]:
@@ -156,10 +162,7 @@ class Lanes:
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter off, from wherever it stands."""
-        lane = waiter.lane
-        if lane is None:
-            return
-        lane.leave(waiter)
+        (self.bulk if waiter.lane is self.bulk else self.normal).leave(waiter)
         self.count -= 1
         if waiter.deadline is not None:
             self.dated -= 1

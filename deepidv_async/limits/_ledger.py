@@ -56,6 +56,8 @@ class BucketPermit(Flight):
         if self.state == GRANTED and level is ledger.level:
             ledger.sent += self.cost
             level.written(self, ledger.read_clock())
+            if level.starved:
+                ledger.on_room()  # the head may have waited for this hold to begin
 
     def seen(self) -> None:
         """The server answered, or has surely got the request."""
@@ -87,10 +89,6 @@ class BucketPermit(Flight):
         return f"<BucketPermit cost={self.cost:g} {news}>"
 
 
-def _nobody_waits() -> None:
-    pass
-
-
 class Ledger:
     """Level, quota, learned rate and counts of one limiter.
 
@@ -102,10 +100,11 @@ class Ledger:
         news: what the listeners have not been told yet.
     """
 
+    on_room: Callable[[], object]
+
     def __init__(self, limit: RateLimit, clock: Clock) -> None:
         self.limit = limit
         self.clock = clock
-        self.on_room: Callable[[], object] = _nobody_waits
         self.read_clock = clock.now
         self.call_later: Callable[[float, Callable[[], object]], Timer] = clock.call_later
         self.news: list[LimiterEvent] = []

@@ -54,8 +54,8 @@ class Level:
         at: the instant `debt` is true for. During a pause it is the end of the pause, since
             nothing comes back before.
         paused_until: no grant before this instant; never after `at`.
-        starved: whether the last `next_look` found that time alone will not bring the tokens:
-            a request has to arrive first.
+        starved: whether the last `next_look` found that news of a request may bring the tokens
+            sooner than time alone.
         stood_still: seconds in which the debt was nil, so that nothing could come back.
     """
 
@@ -167,16 +167,13 @@ class Level:
         Call it after `advance`.
         """
         lack = self.debt + self.open + cost - self.burst
-        self.starved = lack > self.debt or lack > cost
+        self.starved = self.open + cost > self.burst or lack > cost
         if lack <= 0:
             return self.paused_until
-        if lack <= self.debt:
+        if self.open + cost <= self.burst:
             return self.at + lack / self.rate
         # All that can come back by itself is not enough: a request has to arrive first.
-        written = self._written
-        while written and written[0].state != WRITTEN:
-            written.popleft()
-        return written[0].at + self.hold if written else None
+        return self._written[0].at + self.hold if self._written else None
 
     def line(self, rate: float) -> float:
         """Give where this level stands against one that gets `rate` tokens/s without a break.

@@ -63,7 +63,8 @@ class Queue:
             self._busy = True
             self._stood_still = self._ledger.level.stood_still
         # The published rate is the fastest at which a lane can ever move.
-        if self.lanes.join(waiter, priority, self._ledger.limit.per_second):
+        first = self.lanes.join(waiter, priority, self._ledger.limit.per_second)
+        if first or waiter.deadline is not None:  # the timer may have to look sooner
             self._serve(now)
 
     def _refuse(self, waiter: Waiter, priority: Priority, now: float) -> None:
@@ -169,7 +170,8 @@ class Queue:
         for lane in self.lanes.both:
             nearest = lane.deadlines.nearest()
             if nearest is not None:
-                lost_at = level.line_risen(nearest - (line - lane.left), rate)
+                # A grant to the other lane may have pushed this one below its line already.
+                lost_at = level.line_risen(max(0.0, nearest + lane.left - line), rate)
                 look = lost_at if look is None else min(look, lost_at)
         return look
 

@@ -1,0 +1,263 @@
+"""What the limiter does when the server refuses after all, and what it tells about it."""
+
+import asyncio
+import math
+from datetime import timedelta
+
+import pytest
+
+from deepidv_async import RateLimitError
+from deepidv_async.limits import PauseStarted, RateLearned, RateLimit, TokenBucket
+from deepidv_async.limits._adapt import Congestion
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
+
+
+def now():
+    return asyncio.get_running_loop().time()
+
+
+def make(per_second=10.0, burst=5.0, clock=None, **options):
+    limit = RateLimit(per_second=per_second, burst=burst, per_day=None)
+    return TokenBucket(limit, clock=clock, **options)
+
+
+async def grants(bucket, count):
+    """Ask for `count` permits at once; give the instants at which they came."""
+
+    async def one():
+        (await bucket.acquire()).seen()
+        return round(now(), 3)
+
+    return list(await asyncio.gather(*(one() for _ in range(count))))
+
+
+async def test_a_429_pauses_everybody():
+    """Nobody is granted before Retry-After is over, and then one by one, not in a burst."""
+    bucket = make()
+    bucket.throttled(3.0)
+    instants = await grants(bucket, 4)
+    gap = 1 / 8.5
+    assert instants[0] == 3.0
+    assert instants[1:] == pytest.approx([3 + gap, 3 + 2 * gap, 3 + 3 * gap], abs=0.01)
+
+
+async def test_nobody_ends_a_pause():
+    """An answer to another request, or a shorter Retry-After, does not end the pause."""
+    bucket = make()
+    first = await bucket.acquire()
+    bucket.throttled(3.0)
+    bucket.throttled(0.5)
+    first.seen()
+    # The request that was answered in the pause took the first token after it.
+    assert (await grants(bucket, 1)) == [pytest.approx(3.0 + 1 / 8.5, abs=0.001)]
+
+
+async def test_the_first_pause_is_short_and_doubles():
+    """Without Retry-After: 0.25 s, and twice as long each time until one is admitted."""
+    bucket = make()
+    pauses = []
+    for _ in range(5):
+        permit = await bucket.acquire()
+        permit.seen()
+        bucket.throttled(None)
+        pauses.append(bucket.stats().paused_for)
+        await asyncio.sleep(pauses[-1])
+    assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0])
+    for _ in range(3):
+        (await bucket.acquire()).seen()
+    bucket.throttled(None)
+    assert bucket.stats().paused_for == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("retry_after", [0.0, -5.0, math.nan, math.inf])
+async def test_a_senseless_retry_after_is_no_retry_after(retry_after):
+    """A Retry-After that is no time to wait leaves the limiter its own back-off."""
+    bucket = make()
+    bucket.throttled(retry_after)
+    assert bucket.stats().paused_for == pytest.approx(0.25)
+
+
+async def test_a_pause_beyond_the_cap_fails_everybody(clock):
+    """Waiters and newcomers fail at once with the instant to come back at, until what is left
+    is not too long any more.
+    """
+    bucket = make(clock=clock, pause_cap=60.0)
+    for _ in range(5):
+        (await bucket.acquire()).seen()
+    waiters = [asyncio.create_task(bucket.acquire(priority=lane)) for lane in ("normal", "bulk")]
+    await asyncio.sleep(0)
+    bucket.throttled(100.0)
+    for waiter in waiters:
+        with pytest.raises(RateLimitError) as caught:
+            await waiter
+        error = caught.value
+        assert (error.status, error.retry_after) == (None, 100.0)
+        assert error.retry_at == clock.began + timedelta(seconds=100)
+        assert "retry_at" in error.message
+    assert now() == 0
+    with pytest.raises(RateLimitError):
+        await bucket.acquire()
+    await asyncio.sleep(39.9)
+    with pytest.raises(RateLimitError):
+        await bucket.acquire()
+    await asyncio.sleep(0.2)
+    await bucket.acquire()
+    assert now() == pytest.approx(100.0, abs=0.001)
+
+
+async def test_an_endless_pause_can_be_told(clock):
+    """A Retry-After beyond the calendar still gives a date."""
+    bucket = make(clock=clock)
+    bucket.throttled(1e18)
+    with pytest.raises(RateLimitError) as caught:
+        await bucket.acquire()
+    assert caught.value.retry_at is not None
+    assert bucket.stats().paused_until == caught.value.retry_at
+
+
+async def test_one_congestion_event_lowers_the_rate_once():
+    """The refusals of requests that were on their way together are one event."""
+    bucket = make(per_second=100.0, burst=10.0)
+    permits = [await bucket.acquire() for _ in range(10)]
+    for permit in permits:
+        permit.written()
+    for permit in permits:
+        permit.seen()
+        bucket.throttled(None)
+    stats = bucket.stats()
+    assert stats.throttled == 10
+    assert stats.per_second == pytest.approx(85.0)
+    assert stats.published == 100.0
+    (await bucket.acquire()).seen()
+    bucket.throttled(None)
+    assert bucket.stats().per_second == pytest.approx(85.0 * 0.85, abs=0.2)
+
+
+async def test_the_rate_creeps_back():
+    """Half a percent of the published rate per second, up to it, and not during a pause."""
+    bucket = make(per_second=100.0, burst=10.0)
+    bucket.throttled(50.0)
+    await asyncio.sleep(50.0)
+    assert (await grants(bucket, 1)) == [50.0]
+    assert bucket.stats().per_second == pytest.approx(85.0)
+    await asyncio.sleep(10.0)
+    await grants(bucket, 1)
+    assert bucket.stats().per_second == pytest.approx(90.0)
+    await asyncio.sleep(1000.0)
+    await grants(bucket, 1)
+    assert bucket.stats().per_second == 100.0
+    began = now()
+    assert (await grants(bucket, 30))[-1] - began == pytest.approx(0.21, abs=0.01)
+
+
+async def test_the_rate_has_a_floor():
+    """However many refusals, one request in twenty still goes."""
+    congestion = Congestion(100.0)
+    for second in range(100):
+        congestion.refused(float(second))
+    assert congestion.rate == pytest.approx(5.0)
+    pause, _ = congestion.refused(100.0)
+    assert pause == 30.0
+
+
+async def test_refusals_that_arrive_together_hide_no_success():
+    """A batch with one success among the refusals is not silence: the pause starts anew."""
+    congestion = Congestion(100.0)
+    for second in range(4):
+        congestion.refused(float(second))
+    congestion.answers = 3
+    pauses = [congestion.refused(10.0)[0] for _ in range(2)]
+    assert pauses == [0.25, 0.25]
+    congestion.answers = 2
+    assert [congestion.refused(20.0)[0] for _ in range(2)] == [0.25, 0.5]
+
+
+async def test_a_refusal_before_the_first_request_counts():
+    """A limiter may hear of a 429 before it has granted anything."""
+    bucket = make()
+    await asyncio.sleep(5.0)
+    bucket.throttled(1.0)
+    assert bucket.stats().throttled == 1
+    assert (await grants(bucket, 1)) == [6.0]
+
+
+async def test_remaining_takes_tokens():
+    """With rate-limit headers the bucket holds no more than the server says is left."""
+    bucket = make(per_second=10.0, burst=5.0)
+    (await bucket.acquire()).seen()
+    bucket.server_says(remaining=1)
+    assert bucket.stats().tokens == pytest.approx(1.0)
+    assert (await grants(bucket, 2))[-1] == 0.1
+    bucket.server_says(remaining=100)
+    assert bucket.stats().tokens == pytest.approx(0.0, abs=1e-4)
+
+
+async def test_nothing_remaining_waits_for_the_reset():
+    """With nothing left, everybody waits until the server counts afresh; no 429 is counted."""
+    bucket = make()
+    bucket.server_says(remaining=0, reset_after=2.0)
+    assert (await grants(bucket, 2)) == [2.0, 2.1]
+    assert bucket.stats().throttled == 0
+    assert bucket.stats().per_second == 10.0
+
+
+async def test_nothing_remaining_without_a_reset_just_empties():
+    """Without a reset in sight tokens come back at the rate."""
+    bucket = make()
+    bucket.server_says(remaining=-1)
+    assert (await grants(bucket, 1)) == [0.1]
+
+
+async def test_a_waiter_is_served_as_soon_as_the_pause_allows():
+    """Answers to requests of before the pause may bring the head's turn forward."""
+    bucket = make(per_second=10.0, burst=5.0)
+    permits = [await bucket.acquire() for _ in range(5)]
+    bucket.throttled(1.0)
+    waiter = asyncio.create_task(bucket.acquire())
+    await asyncio.sleep(0.5)
+    for permit in permits:
+        permit.seen()
+    await waiter
+    # The server owes no more than its burst, so one token is there after 1/8.5 s.
+    assert now() == pytest.approx(1.0 + 1 / 8.5, abs=0.001)
+
+
+async def test_listeners_are_told():
+    """Pauses and learned rates are news; who unsubscribes hears no more of them."""
+    bucket, news = make(), []
+    stop = bucket.subscribe(news.append)
+    bucket.throttled(2.0)
+    bucket.throttled(None)
+    assert news == [
+        PauseStarted(seconds=2.0, retry_after=2.0),
+        RateLearned(per_second=8.5, published=10.0),
+        PauseStarted(seconds=2.0, retry_after=None),
+    ]
+    stop()
+    stop()
+    bucket.throttled(9.0)
+    assert len(news) == 3
+
+
+async def test_a_listener_that_raises_breaks_nothing(caplog):
+    """Its error is logged by class, and the others still hear the news."""
+    bucket, news = make(), []
+
+    def broken(_event):
+        raise RuntimeError("secret")
+
+    bucket.subscribe(broken)
+    bucket.subscribe(news.append)
+    bucket.throttled(0.1)
+    assert len(news) == 2
+    assert "RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_listener_may_ask_the_limiter():
+    """News are told when the limiter is in order again: a listener may use it."""
+    bucket, seen = make(), []
+    bucket.subscribe(lambda _event: seen.append(bucket.stats().paused_for))
+    bucket.throttled(2.0)
+    assert seen == [2.0, 2.0]
