@@ -1,0 +1,206 @@
+"""The pages' tables say what the code does: classes, defaults, options, codes, fields."""
+
+import ast
+import builtins
+import inspect
+import re
+import typing
+from pathlib import Path
+
+import attrs
+import click
+import pytest
+
+import deepidv_async
+import deepidv_async.limits
+import deepidv_async.simulator
+from deepidv_async import (
+    APIStatusError,
+    APITimeoutError,
+    AsyncDeepIDV,
+    DeepIDVError,
+    Event,
+    RateLimit,
+    RetryPolicy,
+    Timeouts,
+    TimeSpent,
+)
+from deepidv_async._retry import Retry
+from deepidv_async.cli._app import cli
+from deepidv_async.cli._exit import ExitCode
+from deepidv_async.simulator import Simulator
+from deepidv_async.simulator._control import control_routes
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+MODULES = [deepidv_async, deepidv_async.limits, deepidv_async.simulator]
+# Names of the standard library and of httpx that the pages mention.
+FOREIGN = {"TaskGroup"}
+
+ERRORS = {
+    name: value
+    for name in deepidv_async.__all__
+    if inspect.isclass(value := getattr(deepidv_async, name)) and issubclass(value, DeepIDVError)
+}
+
+
+def table(page, first):
+    """Read the table whose header begins with the cell `first`: its rows, as lists of cells."""
+    lines = page.read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def codes(cell):
+    """Give what stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def first_codes(page, first):
+    """Give what stands in backticks in the first column of a table."""
+    return [name for row in table(page, first) for name in codes(row[0])]
+
+
+def instance(kind):
+    if issubclass(kind, APIStatusError):
+        return kind("said", status=400)
+    return kind("said", phase="read") if kind is APITimeoutError else kind("said")
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "errors.md"], ids=lambda page: page.name)
+def test_every_error_has_a_row(page):
+    """Both tables of errors name each class that can be raised, once."""
+    assert sorted(first_codes(page, "Error")) == sorted(ERRORS.keys() - {"DeepIDVError"})
+
+
+def test_the_errors_that_are_repeated():
+    """The table says of each class whether the client tries again, and the policy agrees."""
+    said = {codes(row[0])[0]: row[-1] for row in table(DOCS / "errors.md", "Error")}
+    found = {
+        name: "yes" if isinstance(RetryPolicy().verdict(instance(ERRORS[name]), 1), Retry) else "no"
+        for name in said
+    }
+    assert said == found
+
+
+def test_the_tree_of_errors():
+    """The drawn tree is that of the classes."""
+    drawing = re.search(
+        r"```text\n(DeepIDVError\n.*?)```", (DOCS / "errors.md").read_text(), re.DOTALL
+    )
+    drawn, path = {}, []
+    for line in drawing[1].splitlines():
+        name = re.search(r"\w+", line)
+        depth = name.start() // 4
+        path[depth:] = [name[0]]
+        drawn[name[0]] = path[depth - 1] if depth else "Exception"
+    assert drawn == {name: kind.__bases__[0].__name__ for name, kind in ERRORS.items()}
+
+
+def test_the_settings_of_the_client():
+    """The table of settings has every argument of the constructor, with its default."""
+    rows = {codes(row[0])[0]: row[2] for row in table(DOCS / "configuration.md", "Argument")}
+    arguments = inspect.signature(AsyncDeepIDV).parameters
+    # The clock is for tests, and stands on the page about them.
+    assert rows.keys() == arguments.keys() - {"clock"}
+    assert rows["max_connections"] == str(arguments["max_connections"].default)
+    (timeouts,) = re.findall(r"Timeouts\(.*?\)", rows["timeout"])
+    stated = dict(re.findall(r"(\w+)=(\d+)", timeouts))
+    assert {name: float(value) for name, value in stated.items()} == attrs.asdict(Timeouts())
+
+
+def test_the_phases_of_a_timeout():
+    """The table of phases has the defaults of `Timeouts`."""
+    rows = table(DOCS / "configuration.md", "Phase")
+    assert {codes(row[0])[0]: float(row[1]) for row in rows} == attrs.asdict(Timeouts())
+
+
+@pytest.mark.parametrize(
+    ("page", "first", "model"),
+    [
+        ("retries.md", "Argument", RetryPolicy),
+        ("rate-limits.md", "Argument", RateLimit),
+        ("testing.md", "Option", Simulator),
+    ],
+)
+def test_defaults(page, first, model):
+    """A table of arguments has each one that users set, with its default."""
+    stated = {
+        codes(row[0])[0]: ast.literal_eval(codes(row[1])[0]) for row in table(DOCS / page, first)
+    }
+    made = model()
+    names = {field.alias: field.name for field in attrs.fields(model) if field.init}
+    real = {alias: getattr(made, name) for alias, name in names.items()}
+    if model is Simulator:
+        real["api_key"] = made.api_key
+    # These two are for tests.
+    assert stated == {name: real[name] for name in real.keys() - {"random", "clock"}}
+
+
+def test_where_the_time_of_a_call_goes():
+    """The table of a deadline's account has the fields of `TimeSpent`."""
+    names = [field.name for field in attrs.fields(TimeSpent)]
+    assert first_codes(DOCS / "retries.md", "Part of `spent`") == names
+
+
+def test_the_events():
+    """The table of events has each one, with its fields."""
+    rows = {codes(row[0])[0]: codes(row[2]) for row in table(DOCS / "events.md", "Event")}
+    kinds = typing.get_args(Event)
+    assert rows == {kind.__name__: [field.name for field in attrs.fields(kind)] for kind in kinds}
+
+
+def test_the_commands():
+    """The table of commands has each one, with its arguments."""
+    said = {
+        name: " ".join(
+            [name, *(p.human_readable_name for p in c.params if isinstance(p, click.Argument))]
+        )
+        for name, c in cli.commands.items()
+    }
+    assert sorted(first_codes(DOCS / "cli.md", "Command")) == sorted(said.values())
+
+
+def test_the_options_of_the_listings():
+    """The table of options has those of `workflows` and `sessions`, and no other."""
+    options = {
+        option
+        for command in (cli.commands["workflows"], cli.commands["sessions"])
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+    }
+    assert set(first_codes(DOCS / "cli.md", "Option")) == options
+
+
+def test_the_exit_codes():
+    """The table of exit codes has each one."""
+    assert [int(row[0]) for row in table(DOCS / "cli.md", "Code")] == sorted(ExitCode)
+
+
+def test_the_control_endpoints():
+    """The table of control endpoints has each route of the simulator."""
+    rows = table(DOCS / "testing.md", "Request")
+    said = {tuple(codes(row[0])[0].split()) for row in rows}
+    routes = control_routes(Simulator())
+    assert said == {
+        (method, f"/_sim{route.path}") for route in routes for method in route.methods - {"HEAD"}
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_exist(page):
+    """A class or setting of the environment that a page names is there."""
+    text = page.read_text()
+    known = FOREIGN.union(dir(builtins), *(module.__all__ for module in MODULES))
+    named = re.findall(r"`((?:[A-Z][a-z]+){2,}|API\w+)\b[^`]*`", text)
+    assert [name for name in named if name not in known] == []
+    settings = set(re.findall(r"(?<!_)DEEPIDV_\w+", text))
+    assert settings <= {"DEEPIDV_API_KEY", "DEEPIDV_BASE_URL", "DEEPIDV_API_VERSION"}
