@@ -102,7 +102,7 @@ class CallFinished:
 
 @attrs.frozen
 class LimiterWaited:
-    """A call has waited for the rate limiter.
+    """A call has waited for the rate limiter, for a millisecond or more.
 
     Attributes:
         operation: the call.

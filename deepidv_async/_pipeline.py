@@ -51,6 +51,9 @@ class _NoPermit:
 
 _NO_PERMIT: Final = _NoPermit()
 
+# Asking takes microseconds on its own; from here on, in seconds, a call has waited.
+_A_WAIT: Final = 0.001
+
 
 class Pipeline:
     """Runs calls; shared by a client and all its views.
@@ -130,8 +133,9 @@ class Pipeline:
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)
             raise
-        if self._observers and trip.limited > before:
-            self._observers.emit(LimiterWaited(trip.operation, trip.limited - before))
+        waited = trip.limited - before
+        if self._observers and waited >= _A_WAIT:
+            self._observers.emit(LimiterWaited(trip.operation, waited))
         return permit
 
     async def _attempt(

@@ -29,7 +29,7 @@ class Congestion:
     Attributes:
         published: the rate that the vendor promises, requests/s.
         rate: the rate to keep now.
-        since: instant of the last congestion event.
+        since: instant of the last congestion event; infinite before the first.
         answers: how many requests that were sent after it have been answered, 429s included.
     """
 
@@ -48,7 +48,7 @@ class Congestion:
     def __init__(self, published: float) -> None:
         self.published = published
         self.rate = published
-        self.since = float("-inf")
+        self.since = float("inf")
         self.answers = 0
         self._grown_at = 0.0
         self._before = 0  # answers when the last event came
@@ -76,7 +76,8 @@ class Congestion:
             The pause in seconds if the server asked for none, and whether the rate was lowered.
         """
         self.grow(now)
-        event = self.answers > 0 or now - self.since >= _SAME_EVENT
+        # Negative when there was no event yet.
+        event = self.answers > 0 or not 0 <= now - self.since < _SAME_EVENT
         if event:
             self.since = now
             self._before, self.answers, self._refusals = self.answers, 0, 1
@@ -95,5 +96,5 @@ class Congestion:
 
     def rebase(self, now: float) -> None:
         """Go on with another clock: what the last one said means nothing there."""
-        self.since = float("-inf")
+        self.since = float("inf")
         self._grown_at = now

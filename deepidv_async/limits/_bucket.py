@@ -8,6 +8,7 @@ Not thread-safe: a bucket belongs to one event loop, and moves on when that one 
 
 import asyncio
 import os
+from asyncio import get_running_loop
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,7 @@ class TokenBucket:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._ledger = Ledger(limit, self._clock)
         self._queue = Queue(self._ledger, pause_cap=pause_cap)
+        self._lanes = self._queue.lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
 
@@ -76,26 +78,24 @@ class TokenBucket:
             InvalidArgumentError: `cost` or `priority` is not one of those above.
             ConfigurationError: the bucket is at work on another event loop.
         """
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         if loop is not self._loop:
             self._bind(loop)
         if cost != 1 or priority != "normal":
             self._check(cost, priority)
-        ledger, queue = self._ledger, self._queue
+        ledger = self._ledger
         now = ledger.read_clock()
-        if not queue.lanes.count and (deadline is None or now <= deadline):
+        if not self._lanes.count and (deadline is None or now <= deadline):
             permit = ledger.take(cost, now)
             if permit is not None:
                 ledger.waits.append(0.0)
-                if ledger.news:
-                    ledger.tell()
                 return permit
         waiter = Waiter(loop.create_future(), cost=cost, since=now, deadline=deadline)
-        queue.join(waiter, priority)
+        self._queue.join(waiter, priority)
         try:
             return await waiter.future
         except asyncio.CancelledError:
-            queue.withdraw(waiter)
+            self._queue.withdraw(waiter)
             raise
 
     def permit(

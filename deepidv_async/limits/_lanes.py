@@ -118,6 +118,10 @@ class Lanes:
     __slots__ = ("_credit", "both", "bulk", "count", "dated", "normal")
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everybody."""
         self.normal = Lane()
         self.bulk = Lane()
         self.both = (self.normal, self.bulk)

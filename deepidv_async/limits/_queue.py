@@ -103,7 +103,7 @@ class Queue:
 
     def forget(self) -> None:
         """Start afresh: those who waited belong to a loop that is gone."""
-        self.lanes = Lanes()
+        self.lanes.clear()
         self._timer = None
         self._busy = False
 

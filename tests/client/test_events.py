@@ -1,6 +1,7 @@
 """What observers are told: every step of a call, in order, and nothing that could hurt."""
 
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from deepidv_async import (
     SchemaDrift,
     TimeSpent,
 )
+from deepidv_async._clock import SystemClock
 from support import BASE, make_client, workflows_body
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
@@ -84,6 +86,21 @@ async def test_waiting_for_the_limiter_is_told():
     assert [(wait.operation, wait.waited) for wait in waits] == [
         ("list_workflows", pytest.approx(0.5, abs=0.01))
     ]
+
+
+@respx.mock
+async def test_a_permit_at_once_is_no_wait():
+    """The microseconds that asking takes on a real clock are not told as a wait."""
+    respx.get(f"{BASE}/workflow").respond(json=workflows_body())
+    events = []
+
+    class RealTime(SystemClock):
+        def now(self):
+            return time.monotonic()
+
+    async with make_client(observers=[events.append], clock=RealTime()) as client:
+        await client.list_workflows()
+    assert not any(isinstance(event, LimiterWaited) for event in events)
 
 
 @pytest.mark.parametrize("limited", [True, False])

@@ -79,7 +79,9 @@ def show_shared(names, seeds):
 
 def show_cost(names):
     """CPU and memory of the limiter alone."""
-    print("\nCPU in µs: acquire and release at rest; per token with so many waiting; bytes a waiter")
+    print(
+        "\nCPU in µs: acquire and release at rest; per token with so many waiting; bytes a waiter"
+    )
     print(f"{'limiter':24}{'idle':>10}{'1':>10}{'1,000':>10}{'10,000':>12}{'bytes':>10}")
     for name in names:
         if name.startswith("none"):
