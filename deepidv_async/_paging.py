@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 import anyio
 
@@ -70,7 +70,8 @@ class Page(Sequence[T_co]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Page):
             return NotImplemented
-        return self._items == other._items and self._next_token == other._next_token
+        theirs = cast("Page[object]", other)
+        return self._items == theirs._items and self._next_token == theirs._next_token
 
     def __hash__(self) -> int:
         return hash((self._items, self._next_token))
@@ -93,8 +94,8 @@ class _Cursor(Generic[T]):
         self._next_token: str | None = None
         self._seen: set[str] = set()
         self._exhausted = False
-        self.closed = False
-        self.lock = anyio.Lock()
+        self.closed: bool = False
+        self.lock: anyio.Lock = anyio.Lock()
 
     async def next_page(self) -> Page[T] | None:
         """Fetch the next page; `None` at the end.

@@ -1,6 +1,6 @@
 """One call, from its spec to a decoded page: permit, place, attempt, verdict, wait."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -277,7 +277,7 @@ class Pipeline:
         return page, info
 
     @contextmanager
-    def _timing(self, trip: Trip[T], phase: _Phase) -> Iterator[None]:
+    def _timing(self, trip: Trip[T], phase: _Phase) -> Generator[None, None, None]:
         """Add the time inside to one of the trip's phases, however it ends."""
         began = self._clock.now()
         try:

@@ -37,6 +37,7 @@ __all__ = ["HTTPClient", "Session", "Transport"]
 HTTPClient: TypeAlias = httpx.AsyncClient
 _MAX_ERROR_BODY: Final = 64 * 1024
 _CLOSED: Final = "This client is closed: make a new AsyncDeepIDV."
+_INJECTED_CLOSED: Final = "The http_client given to this client is closed."
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 _Phase: TypeAlias = Literal["connect", "read", "write", "pool"]
@@ -100,10 +101,7 @@ class Transport:
         http_client: httpx.AsyncClient | None,
         observers: Observers,
     ) -> None:
-        if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
-            raise ConfigurationError(
-                f"http_client must be an httpx.AsyncClient, not {type(http_client).__name__}."
-            )
+        _check_injected(http_client)
         self._config = config
         self._max_connections = max_connections
         self._injected = http_client
@@ -173,8 +171,7 @@ class Transport:
         if client is None:
             client = self._open(session, await anyio.to_thread.run_sync(_shared_tls_context))
         if client.is_closed:
-            injected = "The http_client given to this client is closed."
-            raise ClientClosedError(_CLOSED if self._injected is None else injected)
+            raise ClientClosedError(_CLOSED if self._injected is None else _INJECTED_CLOSED)
         return client
 
     def _open(self, session: Session, context: ssl.SSLContext) -> httpx.AsyncClient:
@@ -269,13 +266,14 @@ class Transport:
     def __del__(self) -> None:
         session = getattr(self, "_session", None)
         if session is not None and session.client is not None and self._injected is None:
-            warnings.warn(
-                "an AsyncDeepIDV was dropped without aclose(): use 'async with', or its "
-                "connections stay open until they are collected",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
+            told = "an AsyncDeepIDV was dropped without aclose(): use 'async with'"
+            warnings.warn(told, ResourceWarning, source=self, stacklevel=2)
+
+
+def _check_injected(client: object) -> None:
+    if not isinstance(client, httpx.AsyncClient | None):
+        found = type(client).__name__
+        raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {found}.")
 
 
 def _mapped(error: Exception, timeouts: Timeouts, config: Config) -> APIConnectionError:

@@ -258,9 +258,8 @@ class Ledger:
         if mark is not None:
             resets_at = quota.resets_at(self.clock.wall())
             self.news.append(QuotaWarning(mark, quota.used, quota.limit, resets_at))
-            if self._loop is not None:
-                # Not now: a listener may call the limiter, which is in the middle of a grant.
-                self._loop.call_soon(self.tell)
+            # Not now: a listener may call the limiter, which is in the middle of a grant.
+            asyncio.get_running_loop().call_soon(self.tell)
 
     def tell(self) -> None:
         """Hand the news to the listeners; call it where a listener may call the limiter."""

@@ -90,7 +90,13 @@ class Level:
         """Let time pass: each hold ends at its own instant, in order, and debt comes back."""
         if self._written:
             self._end_holds(now)
-        self._refill(now)
+        passed = now - self.at
+        if passed > 0:
+            # As `_refill` does: the call would be a twentieth of a grant's time.
+            self.debt -= passed * self.rate
+            self.at = now
+            if self.debt < 0:
+                self._stand_still()
 
     def _end_holds(self, now: float) -> None:
         written = self._written
@@ -107,12 +113,14 @@ class Level:
     def _refill(self, now: float) -> None:
         passed = now - self.at
         if passed > 0:
-            debt = self.debt - passed * self.rate
-            if debt < 0:
-                self.stood_still -= debt / self.rate
-                debt = 0.0
-            self.debt = debt
+            self.debt -= passed * self.rate
             self.at = now
+            if self.debt < 0:
+                self._stand_still()
+
+    def _stand_still(self) -> None:
+        self.stood_still -= self.debt / self.rate
+        self.debt = 0.0
 
     def take(self, cost: float, now: float) -> bool:
         """Take `cost` tokens for a request that may now be sent, if they are there."""

@@ -201,7 +201,11 @@ class OwnLimiter:
 
 async def limiters(client: AsyncDeepIDV) -> None:
     """The bucket and a limiter of one's own both fit the protocol."""
-    bucket: RateLimiter = TokenBucket(RateLimit())
+    made = TokenBucket(RateLimit(), clock=None)
+    async with made.permit(cost=1, priority="normal", deadline=None) as lent:
+        held: Permit = lent
+        held.seen()
+    bucket: RateLimiter = made
     own: RateLimiter = OwnLimiter()
     AsyncDeepIDV(rate_limit=bucket)
     AsyncDeepIDV(rate_limit=own)

@@ -15,13 +15,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parents[2])]
 
-import follow_time  # noqa: F401, E402 - it must come before any limiter
+import follow_time  # noqa: F401 - it must come before any limiter
 
-import cost  # noqa: E402 - the paths above
-import real_http  # noqa: E402
-import traffic  # noqa: E402
-from contestants import CONTESTANTS  # noqa: E402
-from traffic_model import NETS  # noqa: E402
+import cost
+import real_http
+import traffic
+from contestants import CONTESTANTS
+from traffic_model import NETS
 
 WORST = "80±60 ms, handshakes"
 
@@ -82,13 +82,13 @@ def show_cost(names):
     print(
         "\nCPU in µs: acquire and release at rest; per token with so many waiting; bytes a waiter"
     )
-    print(f"{'limiter':24}{'idle':>10}{'1':>10}{'1,000':>10}{'10,000':>12}{'bytes':>10}")
+    print(f"{'limiter':24}{'at rest':>10}{'1,000':>10}{'10,000':>12}{'bytes':>10}")
     for name in names:
-        if name.startswith("none"):
+        if name in ("none, retries", "aiolimiter, burst 25"):
             continue
-        costs = [cost.idle(name)] + [cost.per_token(name, count) for count in (1, 1_000, 10_000)]
-        row = "".join(f"{value:>{width}.2f}" for value, width in zip(costs, (10, 10, 10, 12)))
-        print(f"{name:24}{row}{cost.bytes_per_waiter(name):>10.0f}", flush=True)
+        few, many = cost.per_token(name, 1_000), cost.per_token(name, 10_000)
+        print(f"{name:24}{cost.idle(name):>10.2f}{few:>10.2f}{many:>12.2f}", end="")
+        print(f"{cost.bytes_per_waiter(name):>10.0f}", flush=True)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Every limiter behind the same two functions: `acquire()` and `throttled(retry_after)`.
 
-Each is set to 25/s with a burst of 35, or, where a burst cannot exceed the rate, to 25/s.
+Each is set to 25/s with a burst of 35, or, where a burst cannot exceed the rate, to 25/s. What is
+not asked for is not imported.
 """
 
 import asyncio

@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 from virtual_loop import VirtualLoop
 
-__all__ = ["FollowedLoop", "real_cpu", "run"]
+__all__ = ["FollowedLoop", "run"]
 
 _EPOCH = 1_800_000_000.0
-real_cpu = time.process_time
 _loops: list["FollowedLoop"] = []
 
 
@@ -33,7 +32,7 @@ for _name, _zero in (("time", _EPOCH), ("monotonic", 0.0), ("perf_counter", 0.0)
 
 
 class FollowedLoop(VirtualLoop):
-    """A loop that jumps from timer to timer; each turn takes 2 µs, so that nobody polls for ever."""
+    """A loop that jumps from timer to timer; each turn takes 2 µs, so nobody polls for ever."""
 
     def _run_once(self) -> None:
         self.now += 2e-6

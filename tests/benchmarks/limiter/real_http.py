@@ -8,9 +8,8 @@ bottleneck above a few hundred requests per second.
 import asyncio
 import multiprocessing
 import statistics
-import time
 
-from contestants import CONTESTANTS
+from contestants import CONTESTANTS, Contestant
 from traffic_model import NETS, Network, Server
 
 __all__ = ["show"]
@@ -54,10 +53,9 @@ def _server(pipe, rate: float, burst: float, net: str, seed: int) -> None:
     asyncio.run(main())
 
 
-async def _load(url: str, name: str, rate: float, burst: float, requests: int, tasks: int) -> float:
+async def _load(url: str, contestant: Contestant, requests: int, tasks: int) -> None:
     import httpx2
 
-    contestant = CONTESTANTS[name](rate, burst)
     pool = httpx2.Limits(max_connections=tasks, max_keepalive_connections=tasks)
     async with httpx2.AsyncClient(limits=pool, timeout=60, trust_env=False) as client:
         numbers = iter(range(requests))
@@ -78,9 +76,7 @@ async def _load(url: str, name: str, rate: float, burst: float, requests: int, t
                 while not await attempt():
                     await asyncio.sleep(0.5)
 
-        began = time.monotonic()
         await asyncio.gather(*(worker() for _ in range(tasks)))
-        return time.monotonic() - began
 
 
 def measure(name, net, *, rate, burst, requests, tasks, seed) -> tuple[int, float]:
@@ -92,7 +88,7 @@ def measure(name, net, *, rate, burst, requests, tasks, seed) -> tuple[int, floa
     process.start()
     try:
         url = f"http://127.0.0.1:{ours.recv()}/"
-        asyncio.run(_load(url, name, rate, burst, requests, tasks))
+        asyncio.run(_load(url, CONTESTANTS[name](rate, burst), requests, tasks))
         ours.send("stop")
         return ours.recv()
     finally:
