@@ -21,16 +21,15 @@ from deepidv_async._events import (
     RetryScheduled,
     SchemaDrift,
 )
-from deepidv_async._history import Attempt
 from deepidv_async._models import ResponseInfo
 from deepidv_async._options import CallOptions
 from deepidv_async._problems import Origin, status_error
 from deepidv_async._redaction import Secret
-from deepidv_async._retry import Stop
+from deepidv_async._retry import NOT_RETRYABLE, OUT_OF_BUDGET, Retry, RetryBudget, Stop
 from deepidv_async._status_errors import APIStatusError, QuotaExceededError, RateLimitError
 from deepidv_async._structure import DecodedPage, PageShape, decode_page
 from deepidv_async._transport import Session, Transport
-from deepidv_async._trip import Trip
+from deepidv_async._trip import Outcome, Trip
 from deepidv_async._wire import WireResponse, next_midnight
 from deepidv_async.limits import Permit, QuotaAware, RateLimiter
 
@@ -79,6 +78,7 @@ class Pipeline:
         self.limiter = limiter
         self._observers = observers
         self._clock = clock
+        self._budget = RetryBudget()
 
     async def run(self, call: Call[T], options: CallOptions) -> tuple[DecodedPage[T], ResponseInfo]:
         """Run one call to its page.
@@ -118,6 +118,7 @@ class Pipeline:
             permit = await self._permit(trip)
             outcome = await self._attempt(trip, session, permit)
             if isinstance(outcome, WireResponse):
+                self._budget.earn()
                 return self._decode(trip, outcome)
             await self._recover(trip, outcome)
 
@@ -138,9 +139,7 @@ class Pipeline:
             self._observers.emit(LimiterWaited(trip.operation, waited))
         return permit
 
-    async def _attempt(
-        self, trip: Trip[T], session: Session, permit: Permit
-    ) -> WireResponse | APIStatusError | APIConnectionError:
+    async def _attempt(self, trip: Trip[T], session: Session, permit: Permit) -> Outcome:
         """Try once: gives the answer if it is one of success, else the error it means."""
         try:
             with self._timing(trip, "queued"):
@@ -148,21 +147,29 @@ class Pipeline:
         except BaseException:
             permit.unsent()
             raise
-        number = len(trip.attempts) + 1
         if self._observers:
-            self._observers.emit(AttemptStarted(trip.operation, number))
+            self._observers.emit(AttemptStarted(trip.operation, len(trip.attempts) + 1))
         before = trip.on_wire
         try:
             with self._timing(trip, "on_wire"):
                 outcome = await self._exchange(trip, session, permit)
         finally:
             session.gate.release()
-        self._remember(trip, number, outcome, trip.on_wire - before)
+        done = trip.remember(outcome, trip.on_wire - before)
+        if self._observers:
+            self._observers.emit(
+                AttemptFinished(
+                    operation=trip.operation,
+                    attempt=done.number,
+                    status=done.status,
+                    error=done.error,
+                    elapsed=done.elapsed,
+                    request_id=done.request_id,
+                )
+            )
         return outcome
 
-    async def _exchange(
-        self, trip: Trip[T], session: Session, permit: Permit
-    ) -> WireResponse | APIStatusError | APIConnectionError:
+    async def _exchange(self, trip: Trip[T], session: Session, permit: Permit) -> Outcome:
         request = trip.call.request(self.config.base_url)
         try:
             response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
@@ -181,34 +188,6 @@ class Pipeline:
             request, response, origin, self._clock.wall(), self.config.api_key.scrub
         )
 
-    def _remember(
-        self,
-        trip: Trip[T],
-        number: int,
-        outcome: WireResponse | APIStatusError | APIConnectionError,
-        elapsed: float,
-    ) -> None:
-        answer = None if isinstance(outcome, APIConnectionError) else outcome
-        attempt = Attempt(
-            number=number,
-            status=None if answer is None else answer.status,
-            error=None if isinstance(outcome, WireResponse) else type(outcome).__name__,
-            elapsed=elapsed,
-            request_id=None if answer is None else answer.request_id,
-        )
-        trip.attempts.append(attempt)
-        if self._observers:
-            self._observers.emit(
-                AttemptFinished(
-                    operation=trip.operation,
-                    attempt=number,
-                    status=attempt.status,
-                    error=attempt.error,
-                    elapsed=elapsed,
-                    request_id=attempt.request_id,
-                )
-            )
-
     async def _recover(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> None:
         """Wait until the next try may start.
 
@@ -219,8 +198,12 @@ class Pipeline:
         if isinstance(error, RateLimitError):
             self._tell_limiter(trip, error)
         decision = trip.options.retry.verdict(error, len(trip.attempts))
+        if isinstance(decision, Retry) and not self._budget.spend():
+            decision = OUT_OF_BUDGET
         if isinstance(decision, Stop):
             error.attempts = tuple(trip.attempts)
+            if decision is not NOT_RETRYABLE:
+                error.add_note(f"Not repeated: {decision.reason}.")
             raise error
         trip.last_error = error
         trip.attempts[-1] = attrs.evolve(trip.attempts[-1], delay=decision.delay)

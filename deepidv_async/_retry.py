@@ -1,4 +1,8 @@
-"""Whether a failed try is repeated, and when: pure verdicts, no waiting."""
+"""Whether a failed try is repeated, and when: pure verdicts, no waiting.
+
+`RetryPolicy` judges one call by itself; `RetryBudget` keeps all calls of a client together from
+making an outage worse.
+"""
 
 import random
 from collections.abc import Callable
@@ -16,10 +20,24 @@ from deepidv_async._status_errors import (
     ServerError,
 )
 
-__all__ = ["Retry", "RetryPolicy", "Stop", "Verdict"]
+__all__ = [
+    "NOT_RETRYABLE",
+    "OUT_OF_BUDGET",
+    "Retry",
+    "RetryBudget",
+    "RetryPolicy",
+    "Stop",
+    "Verdict",
+]
 
 # 2 ** 63 times the shortest delay is beyond every cap; larger powers overflow a float.
 _MAX_DOUBLINGS: Final = 63
+
+# In successes: five pay for one retry, so that a sound service sees at most a fifth more requests.
+# The reserve of 50 retries lets a short script repeat its few calls, and bounds what an outage
+# costs to two seconds' worth of requests.
+_PRICE: Final = 5
+_RESERVE: Final = 50 * _PRICE
 
 
 @attrs.frozen
@@ -45,6 +63,9 @@ class Stop:
 
 
 Verdict: TypeAlias = Retry | Stop
+
+NOT_RETRYABLE: Final = Stop("not retryable")
+OUT_OF_BUDGET: Final = Stop("too many calls of this client have failed lately")
 
 
 @attrs.frozen
@@ -84,7 +105,7 @@ class RetryPolicy:
     def verdict(self, error: DeepIDVError, attempt: int) -> Verdict:
         """Decide what follows the failure of try number `attempt` (1 for the first)."""
         if not _worth_repeating(error):
-            return Stop("not retryable")
+            return NOT_RETRYABLE
         retry_after = error.retry_after if isinstance(error, APIStatusError) else None
         if retry_after is not None and retry_after > self.retry_after_cap:
             return Stop("Retry-After above the cap")
@@ -108,3 +129,26 @@ def _worth_repeating(error: DeepIDVError) -> bool:
     return isinstance(error, RateLimitError | ServerError) and not isinstance(
         error, QuotaExceededError
     )
+
+
+class RetryBudget:
+    """What a client may still spend on retries: one for each, earned back by successes.
+
+    When a service is down, every call fails, and repeating all of them would multiply the load
+    on what is left of it. Once the budget is spent, failures are raised at once, until calls
+    succeed again.
+    """
+
+    def __init__(self) -> None:
+        self._saved = _RESERVE
+
+    def spend(self) -> bool:
+        """Pay for one retry, if that is possible."""
+        if self._saved < _PRICE:
+            return False
+        self._saved -= _PRICE
+        return True
+
+    def earn(self) -> None:
+        """Take note of a success."""
+        self._saved = min(_RESERVE, self._saved + 1)

@@ -1,15 +1,19 @@
 """The state of one call under way: its history, and where its time goes."""
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from deepidv_async._calls import Call
-from deepidv_async._errors import DeadlineExceededError, DeepIDVError
+from deepidv_async._errors import APIConnectionError, DeadlineExceededError, DeepIDVError
 from deepidv_async._history import Attempt, TimeSpent
 from deepidv_async._options import CallOptions
+from deepidv_async._status_errors import APIStatusError
+from deepidv_async._wire import WireResponse
 
-__all__ = ["Trip"]
+__all__ = ["Outcome", "Trip"]
 
 T = TypeVar("T")
+
+Outcome: TypeAlias = WireResponse | APIStatusError | APIConnectionError
 
 
 class Trip(Generic[T]):
@@ -36,6 +40,19 @@ class Trip(Generic[T]):
             on_wire=self.on_wire,
             backing_off=self.backing_off,
         )
+
+    def remember(self, outcome: Outcome, elapsed: float) -> Attempt:
+        """Add a try to the history."""
+        answer = None if isinstance(outcome, APIConnectionError) else outcome
+        attempt = Attempt(
+            number=len(self.attempts) + 1,
+            status=None if answer is None else answer.status,
+            error=None if isinstance(outcome, WireResponse) else type(outcome).__name__,
+            elapsed=elapsed,
+            request_id=None if answer is None else answer.request_id,
+        )
+        self.attempts.append(attempt)
+        return attempt
 
     def deadline_error(self, why: str) -> DeadlineExceededError:
         spent = self.spent

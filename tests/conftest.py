@@ -6,6 +6,7 @@ A test that waits is marked `virtual_time` and runs on `virtual_loop.VirtualLoop
 import asyncio
 import ipaddress
 import os
+import signal
 import sys
 import threading
 
@@ -16,6 +17,10 @@ from virtual_loop import VirtualLoop
 
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _LOOPS = pytest.StashKey[list[asyncio.AbstractEventLoop]]()
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that:
+# tests that interrupt would wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does other work too is no stop-watch.
 settings.register_profile("house", settings(), deadline=None)

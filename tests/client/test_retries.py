@@ -294,3 +294,27 @@ async def test_what_is_not_the_networks_fault_is_not_repeated(raised):
     assert route.call_count == 1
     assert type(raised).__name__ in str(caught.value)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@respx.mock
+async def test_an_outage_is_not_amplified():
+    """With the service down, the retries of all calls together are bounded by the budget."""
+    route = respx.get(f"{BASE}/workflow").respond(503)
+    async with make_client(rate_limit=None, max_connections=100) as client:
+        calls = (client.list_workflows() for _ in range(100))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(error) for error in errors} == {ServerError}
+        assert route.call_count == 100 + 50
+        started = now()
+        with pytest.raises(ServerError) as caught:
+            await client.list_workflows()
+        assert now() == started
+        assert caught.value.__notes__ == [
+            "Not repeated: too many calls of this client have failed lately."
+        ]
+        route.respond(json=workflows_body())
+        for _ in range(10):
+            await client.list_workflows()
+        route.mock(side_effect=[httpx.Response(503), httpx.Response(503), OK])
+        page = await client.list_workflows()
+    assert page.response.attempts == 3
