@@ -1,27 +1,25 @@
 """Draw the server's bucket under a plain client bucket and under ours.
 
-    PYTHONPATH=. python docs/plots/no_429s.py
+    PYTHONPATH=.:tests python docs/plots/no_429s.py
 
 needs matplotlib and writes docs/explanation/no-429s.svg. Both runs are on the virtual clock of
 the tests, with the same network and the same seed.
 """
 
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
 
-import matplotlib as mpl  # noqa: E402 - the model of server and network lies in the tests
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
-from deepidv_async.limits import RateLimit, TokenBucket  # noqa: E402
-from traffic_model import NETS, Caller, Server  # noqa: E402
-from virtual_loop import VirtualLoop  # noqa: E402
+from deepidv_async.limits import RateLimit, TokenBucket
+from traffic_model import NETS, Caller, Server
+from virtual_loop import VirtualLoop
 
 RATE, BURST, REQUESTS, SHOWN = 25.0, 35.0, 150, 4.0
 NET, SEED = "80±60 ms, handshakes", 4
