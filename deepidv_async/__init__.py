@@ -28,12 +28,12 @@ from deepidv_async._events import (
     AttemptStarted,
     CallFinished,
     Event,
-    LimiterPaused,
     LimiterWaited,
     Observer,
     ProcessForked,
     RetryScheduled,
     SchemaDrift,
+    Throttled,
 )
 from deepidv_async._history import Attempt, PartialPage, TimeSpent
 from deepidv_async._models import (
@@ -83,7 +83,6 @@ __all__ = [
     "InsufficientFundsError",
     "InvalidArgumentError",
     "ItemIterator",
-    "LimiterPaused",
     "LimiterStats",
     "LimiterWaited",
     "NotFoundError",
@@ -108,6 +107,7 @@ __all__ = [
     "SessionProgress",
     "SessionStatus",
     "SessionType",
+    "Throttled",
     "TimeSpent",
     "Timeouts",
     "Timer",

@@ -251,6 +251,15 @@ class ResponseDecodeError(DeepIDVError):
         self.request_id: str | None = request_id
         self.attempts: tuple[Attempt, ...] = tuple(attempts)
 
+    @property
+    def skippable(self) -> bool:
+        """Whether single records are at fault, and nothing else.
+
+        Then `partial` has all other records of the page and its cursor, and an iteration that
+        goes on continues with the page behind. Otherwise it fetches the same page again.
+        """
+        return self.partial is not None and self.path in self.partial.unreadable
+
     def __str__(self) -> str:
         shown = f" Body: {self.body}." if self.body else ""
         request_id = f" (request id {self.request_id})" if self.request_id else ""

@@ -18,13 +18,13 @@ __all__ = [
     "AttemptStarted",
     "CallFinished",
     "Event",
-    "LimiterPaused",
     "LimiterWaited",
     "Observer",
     "Observers",
     "ProcessForked",
     "RetryScheduled",
     "SchemaDrift",
+    "Throttled",
 ]
 
 _logger = logging.getLogger("deepidv_async")
@@ -45,13 +45,13 @@ class AttemptStarted:
 
 @attrs.frozen
 class AttemptFinished:
-    """A try has ended, well or badly.
+    """A try has ended: well, badly, or cut off by a cancellation or the deadline.
 
     Attributes:
         operation: the call.
         attempt: 1 for the first try.
         status: HTTP status, `None` where no answer came.
-        error: name of the error class, `None` after a success.
+        error: name of the error class, `None` after a success, `CancelledError` if cut off.
         elapsed: seconds from handing the request over to its outcome.
         request_id: the server's id of the request.
     """
@@ -114,8 +114,8 @@ class LimiterWaited:
 
 
 @attrs.frozen
-class LimiterPaused:
-    """The server answered 429: every call of the limiter waits.
+class Throttled:
+    """The server answered 429; the limiter, if there is one, makes every call wait.
 
     Attributes:
         operation: the call that met the 429.
@@ -159,7 +159,7 @@ Event: TypeAlias = (
     | RetryScheduled
     | CallFinished
     | LimiterWaited
-    | LimiterPaused
+    | Throttled
     | SchemaDrift
     | ProcessForked
 )

@@ -117,10 +117,9 @@ class _Cursor(Generic[T]):
         try:
             page = await self._fetch(self._next_token)
         except ResponseDecodeError as error:
-            if error.partial is not None and error.path in error.partial.unreadable:
-                # Only records are at fault, and the caller has the readable ones: going on
-                # means the page behind, or one poison record would stop every iteration for
-                # ever. Where the cursor or the envelope is at fault, the place stays.
+            if error.partial is not None and error.skippable:
+                # The caller has the readable records: going on means the page behind, or one
+                # poison record would stop every iteration for ever.
                 self._move_to(error.partial.next_token)
             raise
         self._move_to(page.next_token)
@@ -192,6 +191,9 @@ class ItemIterator(AsyncIterator[T]):
     async def collect(self, max_items: int | None = None) -> list[T]:
         """Gather the records in a list.
 
+        If a page fails, what was gathered goes back into the iterator: nothing is lost, and
+        collecting again goes on from there.
+
         Args:
             max_items: stop after that many; the rest can still be iterated.
 
@@ -201,11 +203,14 @@ class ItemIterator(AsyncIterator[T]):
         """
         limit = check_limit("max_items", max_items)
         found: list[T] = []
-        while limit is None or len(found) < limit:
-            try:
+        try:
+            while limit is None or len(found) < limit:
                 found.append(await anext(self))
-            except StopAsyncIteration:
-                break
+        except StopAsyncIteration:
+            pass
+        except BaseException:
+            self._buffer.extendleft(reversed(found))
+            raise
         return found
 
     async def aclose(self) -> None:

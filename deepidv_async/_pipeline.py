@@ -15,11 +15,11 @@ from deepidv_async._events import (
     AttemptFinished,
     AttemptStarted,
     CallFinished,
-    LimiterPaused,
     LimiterWaited,
     Observers,
     RetryScheduled,
     SchemaDrift,
+    Throttled,
 )
 from deepidv_async._models import ResponseInfo
 from deepidv_async._options import CallOptions
@@ -153,9 +153,16 @@ class Pipeline:
         try:
             with self._timing(trip, "on_wire"):
                 outcome = await self._exchange(trip, session, permit)
+        except BaseException as cut_off:
+            self._finish(trip, cut_off, trip.on_wire - before)
+            raise
         finally:
             session.gate.release()
-        done = trip.remember(outcome, trip.on_wire - before)
+        self._finish(trip, outcome, trip.on_wire - before)
+        return outcome
+
+    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException, elapsed: float) -> None:
+        done = trip.remember(outcome, elapsed)
         if self._observers:
             self._observers.emit(
                 AttemptFinished(
@@ -167,7 +174,6 @@ class Pipeline:
                     request_id=done.request_id,
                 )
             )
-        return outcome
 
     async def _exchange(self, trip: Trip[T], session: Session, permit: Permit) -> Outcome:
         request = trip.call.request(self.config.base_url)
@@ -228,7 +234,7 @@ class Pipeline:
         if self.limiter is not None:
             self.limiter.throttled(error.retry_after)
         if self._observers:
-            self._observers.emit(LimiterPaused(trip.operation, error.retry_after))
+            self._observers.emit(Throttled(trip.operation, error.retry_after))
 
     def _tell_quota(self, error: QuotaExceededError) -> None:
         limiter: object = self.limiter

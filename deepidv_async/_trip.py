@@ -41,9 +41,9 @@ class Trip(Generic[T]):
             backing_off=self.backing_off,
         )
 
-    def remember(self, outcome: Outcome, elapsed: float) -> Attempt:
-        """Add a try to the history."""
-        answer = None if isinstance(outcome, APIConnectionError) else outcome
+    def remember(self, outcome: Outcome | BaseException, elapsed: float) -> Attempt:
+        """Add a try to the history, also one that was cut off."""
+        answer = outcome if isinstance(outcome, WireResponse | APIStatusError) else None
         attempt = Attempt(
             number=len(self.attempts) + 1,
             status=None if answer is None else answer.status,

@@ -127,7 +127,7 @@ async def _next_page(pages: Pages, progress: _Progress) -> Sequence[Record] | No
     except ResponseDecodeError as error:
         if error.partial is None:
             raise
-        if error.path not in error.partial.unreadable:
+        if not error.skippable:
             # Not a record is at fault but the way on: the iterator would fetch this page again.
             progress.broken = error
         places = error.partial.unreadable

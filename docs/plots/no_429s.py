@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -21,6 +19,7 @@ from deepidv_async.limits import RateLimit, TokenBucket
 from traffic_model import NETS, Caller, Server
 from virtual_loop import VirtualLoop
 
+ROOT = Path(__file__).parents[2]
 RATE, BURST, REQUESTS, SHOWN = 25.0, 35.0, 150, 4.0
 NET, SEED = "80±60 ms, handshakes", 4
 

@@ -12,11 +12,11 @@ from deepidv_async import (
     AttemptStarted,
     CallFinished,
     DeepIDVError,
-    LimiterPaused,
     LimiterWaited,
     RateLimit,
     RetryScheduled,
     SchemaDrift,
+    Throttled,
     TimeSpent,
 )
 from deepidv_async._clock import SystemClock
@@ -117,8 +117,8 @@ async def test_a_429_is_told(limited):
     limit = RateLimit() if limited else None
     async with make_client(rate_limit=limit, observers=[events.append]) as client:
         await client.list_workflows()
-    paused = [event for event in events if isinstance(event, LimiterPaused)]
-    assert paused == [LimiterPaused("list_workflows", 3.0)]
+    paused = [event for event in events if isinstance(event, Throttled)]
+    assert paused == [Throttled("list_workflows", 3.0)]
 
 
 @respx.mock
@@ -145,10 +145,15 @@ async def test_every_call_has_a_last_event():
     ends = [event for event in events if isinstance(event, CallFinished)]
     assert [(end.outcome, end.attempts) for end in ends] == [
         ("AuthenticationError", 1),
-        ("CancelledError", 0),
+        ("CancelledError", 1),
         ("ClientClosedError", 0),
     ]
     assert ends[1].spent.on_wire == pytest.approx(1)
+    tries = [event for event in events if isinstance(event, AttemptFinished)]
+    assert [(each.status, each.error) for each in tries] == [
+        (401, "AuthenticationError"),
+        (None, "CancelledError"),
+    ]
 
 
 @respx.mock

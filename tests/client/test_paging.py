@@ -142,6 +142,28 @@ async def test_a_failed_page_is_fetched_again():
     assert found == ["s3", "s2", "s1"]
 
 
+@pytest.mark.virtual_time
+@respx.mock
+async def test_collect_gives_back_what_it_had_when_a_page_fails():
+    """What was gathered before an error is gathered again, with the rest, by the next try."""
+    answers = iter(
+        [
+            httpx.Response(200, json=sessions_body("s4", "s3", next_token="t1")),
+            httpx.ConnectError("gone"),
+            httpx.Response(200, json=sessions_body("s2", "s1")),
+        ]
+    )
+    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(
+        side_effect=lambda request: _raise(next(answers))
+    )
+    async with make_client(api_version="v1", retry=RetryPolicy(max_retries=0)) as client:
+        items = client.iter_workflow_sessions("wf_1")
+        with pytest.raises(APIConnectionError):
+            await items.collect()
+        found = [session.id for session in await items.collect()]
+    assert found == ["s4", "s3", "s2", "s1"]
+
+
 @respx.mock
 async def test_a_poison_record_does_not_stop_the_iteration_for_ever():
     """The error has the readable records of its page; going on means the page behind."""
@@ -157,6 +179,7 @@ async def test_a_poison_record_does_not_stop_the_iteration_for_ever():
         with pytest.raises(ResponseDecodeError) as caught:
             await items.collect()
         error = caught.value
+        assert error.skippable
         found += [session.id for session in error.partial.items]
         found += [session.id for session in await items.collect()]
     assert found == ["s4", "s3", "s2"]
@@ -194,6 +217,7 @@ async def test_an_unreadable_cursor_does_not_end_the_iteration():
         with pytest.raises(ResponseDecodeError) as caught:
             await items.collect()
         assert caught.value.path == "$.next_token"
+        assert not caught.value.skippable
         assert [session.id for session in await items.collect()] == ["s2", "s1"]
 
 

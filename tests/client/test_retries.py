@@ -244,6 +244,9 @@ async def test_a_deadline_ends_an_attempt():
             await client.list_workflows()
     assert now() == pytest.approx(3.0)
     assert caught.value.spent.on_wire == pytest.approx(3.0)
+    assert [(each.error, each.elapsed) for each in caught.value.attempts] == [
+        ("CancelledError", pytest.approx(3.0))
+    ]
 
 
 @respx.mock

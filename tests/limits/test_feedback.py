@@ -137,6 +137,7 @@ async def test_one_congestion_event_lowers_the_rate_once():
 async def test_the_rate_creeps_back():
     """Half a percent of the published rate per second, up to it, and not during a pause."""
     bucket = make(per_second=100.0, burst=10.0)
+    (await bucket.acquire()).unsent()
     bucket.throttled(50.0)
     await asyncio.sleep(50.0)
     assert (await grants(bucket, 1)) == [50.0]

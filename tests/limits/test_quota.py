@@ -306,6 +306,18 @@ async def test_without_a_quota_there_is_none(clock):
     assert news == []
 
 
+@pytest.mark.parametrize("window", ["utc-day", "rolling"])
+def test_a_wall_clock_that_is_set_back_opens_nothing(window):
+    """A window that was left stays left, and its reset is not told to be sooner."""
+    quota = Quota(5, window)
+    quota.roll(NOON)
+    quota.used = 5.0
+    told = quota.resets_at(NOON)
+    quota.roll(NOON - DAY)
+    assert quota.resets_at(NOON - DAY) == told
+    assert not quota.fits(1)
+
+
 def test_the_reset_of_an_idle_window():
     """With nothing counted yet, a rolling window is full again 24 hours from now."""
     quota = Quota(5, "rolling")

@@ -12,11 +12,11 @@ from deepidv_async import (
     AttemptStarted,
     CallFinished,
     ConfigurationError,
-    LimiterPaused,
     LimiterWaited,
     ProcessForked,
     RetryScheduled,
     SchemaDrift,
+    Throttled,
     TimeSpent,
 )
 from deepidv_async._events import Event, Observers
@@ -27,7 +27,7 @@ EVENTS = [
     RetryScheduled("list_workflows", 1, 0.5, "ServerError"),
     CallFinished("list_workflows", "ok", 1, 0.2, TimeSpent(on_wire=0.1)),
     LimiterWaited("list_workflows", 0.3),
-    LimiterPaused("list_workflows", None),
+    Throttled("list_workflows", None),
     SchemaDrift("list_workflows", {"unknown_field:riskScore": 2}),
     ProcessForked(parent=1, child=2),
 ]
