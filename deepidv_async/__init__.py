@@ -28,9 +28,13 @@ from deepidv_async._events import (
     AttemptStarted,
     CallFinished,
     Event,
+    LimiterEvent,
     LimiterWaited,
-    Observer,
+    PauseStarted,
     ProcessForked,
+    QuotaSpent,
+    QuotaWarning,
+    RateLearned,
     RetryScheduled,
     SchemaDrift,
     Throttled,
@@ -44,6 +48,7 @@ from deepidv_async._models import (
     Workflow,
     WorkflowSession,
 )
+from deepidv_async._observers import Observer
 from deepidv_async._paging import ItemIterator, Page, PageIterator
 from deepidv_async._retry import RetryPolicy
 from deepidv_async._status_errors import (
@@ -83,6 +88,7 @@ __all__ = [
     "InsufficientFundsError",
     "InvalidArgumentError",
     "ItemIterator",
+    "LimiterEvent",
     "LimiterStats",
     "LimiterWaited",
     "NotFoundError",
@@ -90,11 +96,15 @@ __all__ = [
     "Page",
     "PageIterator",
     "PartialPage",
+    "PauseStarted",
     "PermissionDeniedError",
     "Permit",
     "Priority",
     "ProcessForked",
     "QuotaExceededError",
+    "QuotaSpent",
+    "QuotaWarning",
+    "RateLearned",
     "RateLimit",
     "RateLimitError",
     "RateLimiter",

@@ -9,8 +9,8 @@ from deepidv_async._calls import Call, sessions_call, workflows_call
 from deepidv_async._clock import Clock, SystemClock
 from deepidv_async._config import APIVersion, Timeouts, resolve_config
 from deepidv_async._errors import ConfigurationError
-from deepidv_async._events import Observer, Observers
 from deepidv_async._models import Workflow, WorkflowSession
+from deepidv_async._observers import Observer, Observers
 from deepidv_async._options import KEEP, CallOptions, Keep
 from deepidv_async._paging import ItemIterator, Page
 from deepidv_async._pipeline import Pipeline
@@ -232,7 +232,7 @@ class AsyncDeepIDV:
         An `http_client` that was passed in stays open, and a view closes nothing.
         """
         if self._owner:
-            await self._pipeline.transport.aclose()
+            await self._pipeline.aclose()
 
     async def __aenter__(self) -> Self:
         return self

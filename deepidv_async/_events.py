@@ -3,14 +3,12 @@
 No record holds the key, an id of a workflow or session, or any other content of an answer.
 """
 
-import inspect
-import logging
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias, cast
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias
 
 import attrs
 
-from deepidv_async._errors import ConfigurationError
 from deepidv_async._history import TimeSpent
 
 __all__ = [
@@ -18,16 +16,17 @@ __all__ = [
     "AttemptStarted",
     "CallFinished",
     "Event",
+    "LimiterEvent",
     "LimiterWaited",
-    "Observer",
-    "Observers",
+    "PauseStarted",
     "ProcessForked",
+    "QuotaSpent",
+    "QuotaWarning",
+    "RateLearned",
     "RetryScheduled",
     "SchemaDrift",
     "Throttled",
 ]
-
-_logger = logging.getLogger("deepidv_async")
 
 
 @attrs.frozen
@@ -153,6 +152,64 @@ class ProcessForked:
     child: int
 
 
+@attrs.frozen
+class PauseStarted:
+    """A 429 came: nobody gets a permit for a while.
+
+    Attributes:
+        seconds: how long.
+        retry_after: what the server asked for, `None` if it did not say.
+    """
+
+    seconds: float
+    retry_after: float | None
+
+
+@attrs.frozen
+class RateLearned:
+    """The limiter goes slower than published, since the server admits less.
+
+    Attributes:
+        per_second: the rate from now on; it creeps back up by itself.
+        published: the rate of the `RateLimit`.
+    """
+
+    per_second: float
+    published: float
+
+
+@attrs.frozen
+class QuotaWarning:
+    """A good part of the daily quota is used.
+
+    Attributes:
+        share: the mark that was passed, 0.8 or 0.95.
+        used: requests counted.
+        limit: requests per day.
+        resets_at: when the quota is expected to be full again (aware, UTC; an estimate).
+    """
+
+    share: float
+    used: float
+    limit: float
+    resets_at: datetime
+
+
+@attrs.frozen
+class QuotaSpent:
+    """The server says that the daily quota is spent.
+
+    Attributes:
+        used: requests that this limiter has counted.
+        resets_at: when the quota is expected to be full again (aware, UTC; an estimate).
+    """
+
+    used: float
+    resets_at: datetime
+
+
+LimiterEvent: TypeAlias = PauseStarted | RateLearned | QuotaWarning | QuotaSpent
+
 Event: TypeAlias = (
     AttemptStarted
     | AttemptFinished
@@ -162,63 +219,5 @@ Event: TypeAlias = (
     | Throttled
     | SchemaDrift
     | ProcessForked
+    | LimiterEvent
 )
-
-
-class Observer(Protocol):
-    """A callable that is told of every event, on the event loop: it must not block."""
-
-    def __call__(self, event: Event, /) -> object:
-        """Take one event; the answer is ignored."""
-        ...
-
-
-def _check_sequence(value: object) -> Sequence[object]:
-    if isinstance(value, Sequence):
-        return cast("Sequence[object]", value)
-    raise ConfigurationError(
-        f"observers must be a sequence of callables, not {type(value).__name__}."
-    )
-
-
-def _check_observer(value: object) -> Observer:
-    if not callable(value):
-        raise ConfigurationError(f"An observer must be callable; got {type(value).__name__}.")
-    if inspect.iscoroutinefunction(value):
-        raise ConfigurationError(
-            "An observer must be a plain function: nothing would await the coroutine of an "
-            "async one. Let it put the events into a queue."
-        )
-    return value
-
-
-class Observers:
-    """The observers of a client; false when there are none, so that events cost nothing.
-
-    An observer that raises is logged, by its class and the error's class only (the error's
-    text is not ours to judge), and never breaks a call.
-
-    Raises:
-        ConfigurationError: not a sequence of plain callables.
-    """
-
-    __slots__ = ("_observers",)
-
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self._observers = tuple(map(_check_observer, _check_sequence(observers)))
-
-    def __bool__(self) -> bool:
-        return bool(self._observers)
-
-    def emit(self, event: Event) -> None:
-        """Hand `event` to every observer, in their order."""
-        for observer in self._observers:
-            try:
-                observer(event)
-            except Exception as error:  # noqa: BLE001 - a user's code, whatever it raises
-                _logger.warning(
-                    "observer %s raised %s on %s",
-                    type(observer).__name__,
-                    type(error).__name__,
-                    type(event).__name__,
-                )

@@ -16,12 +16,12 @@ from deepidv_async._events import (
     AttemptStarted,
     CallFinished,
     LimiterWaited,
-    Observers,
     RetryScheduled,
     SchemaDrift,
     Throttled,
 )
 from deepidv_async._models import ResponseInfo
+from deepidv_async._observers import Observers
 from deepidv_async._options import CallOptions
 from deepidv_async._problems import Origin, status_error
 from deepidv_async._redaction import Secret
@@ -31,7 +31,7 @@ from deepidv_async._structure import DecodedPage, PageShape, decode_page
 from deepidv_async._transport import Session, Transport
 from deepidv_async._trip import Outcome, Trip
 from deepidv_async._wire import WireResponse, next_midnight
-from deepidv_async.limits import Permit, QuotaAware, RateLimiter
+from deepidv_async.limits import Permit, QuotaAware, RateLimiter, Talkative
 
 __all__ = ["Pipeline"]
 
@@ -79,6 +79,10 @@ class Pipeline:
         self._observers = observers
         self._clock = clock
         self._budget = RetryBudget()
+        asked: object = limiter
+        self._unsubscribe = (
+            asked.subscribe(observers.emit) if observers and isinstance(asked, Talkative) else None
+        )
 
     async def run(self, call: Call[T], options: CallOptions) -> tuple[DecodedPage[T], ResponseInfo]:
         """Run one call to its page.
@@ -104,6 +108,12 @@ class Pipeline:
                         spent=trip.spent,
                     )
                 )
+
+    async def aclose(self) -> None:
+        """Close the transport, and stop listening to a limiter that may live on."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        await self.transport.aclose()
 
     async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         if trip.ends is None:

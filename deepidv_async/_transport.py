@@ -26,8 +26,9 @@ from deepidv_async._errors import (
     ClientClosedError,
     ConfigurationError,
 )
-from deepidv_async._events import Observers, ProcessForked
+from deepidv_async._events import ProcessForked
 from deepidv_async._inflate import MAX_INFLATED, MAX_RAW, Inflater
+from deepidv_async._observers import Observers
 from deepidv_async._redaction import clean_text
 from deepidv_async._wire import WireRequest, WireResponse
 from deepidv_async.limits import Permit

@@ -2,13 +2,6 @@
 
 from deepidv_async.limits._bucket import TokenBucket
 from deepidv_async.limits._limit import RateLimit
-from deepidv_async.limits._news import (
-    LimiterEvent,
-    PauseStarted,
-    QuotaSpent,
-    QuotaWarning,
-    RateLearned,
-)
 from deepidv_async.limits._protocol import (
     LimiterStats,
     Permit,
@@ -16,20 +9,17 @@ from deepidv_async.limits._protocol import (
     QuotaAware,
     RateHeadersAware,
     RateLimiter,
+    Talkative,
 )
 
 __all__ = [
-    "LimiterEvent",
     "LimiterStats",
-    "PauseStarted",
     "Permit",
     "Priority",
     "QuotaAware",
-    "QuotaSpent",
-    "QuotaWarning",
     "RateHeadersAware",
-    "RateLearned",
     "RateLimit",
     "RateLimiter",
+    "Talkative",
     "TokenBucket",
 ]

@@ -15,9 +15,9 @@ from typing import Any
 
 from deepidv_async._clock import Clock, SystemClock
 from deepidv_async._errors import ConfigurationError, InvalidArgumentError
+from deepidv_async._observers import Observer
 from deepidv_async.limits._ledger import BucketPermit, Ledger
 from deepidv_async.limits._limit import RateLimit
-from deepidv_async.limits._news import LimiterEvent
 from deepidv_async.limits._permit import PermitScope
 from deepidv_async.limits._protocol import LimiterStats, Priority
 from deepidv_async.limits._queue import Queue, Waiter
@@ -140,13 +140,13 @@ class TokenBucket:
         self._queue.quota_spent()
         return resets_at
 
-    def subscribe(self, listener: Callable[[LimiterEvent], object]) -> Callable[[], None]:
-        """Hand pauses, learned rates and quota news to `listener`, on the event loop.
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Hand pauses, learned rates and quota news to `observer`, on the event loop.
 
         Returns:
             A function that ends it.
         """
-        return self._ledger.listeners.add(listener)
+        return self._ledger.observers.add(observer)
 
     def stats(self) -> LimiterStats:
         """Tell where the limiter stands."""

@@ -81,9 +81,19 @@ class Lane:
     def first(self) -> Waiter:
         """Give the head of a lane in which somebody waits."""
         queue = self._queue
-        while queue[0].lane is None:
+        while (head := queue[0]).lane is None:
             queue.popleft()
-        return queue[0]
+        return head
+
+    def serve(self, head: Waiter) -> None:
+        """Take off the head, which got its permit."""
+        self._queue.popleft()
+        head.lane = None
+        self.count -= 1
+        self.left += head.cost
+        self.cost = self.cost - head.cost if self.count else 0.0
+        if head.deadline is not None:
+            self.deadlines.compact(self.count)
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter off, from wherever it stands."""
@@ -158,11 +168,16 @@ class Lanes:
 
     def granted(self, waiter: Waiter) -> None:
         """Take off a waiter that got its permit, and settle whose turn comes next."""
-        if waiter.lane is self.bulk:
+        lane = self.normal
+        if waiter.lane is not lane:
+            lane = self.bulk
             self._credit = 0.0
         elif self.bulk.count:
             self._credit += waiter.cost
-        self.leave(waiter)
+        lane.serve(waiter)
+        self.count -= 1
+        if waiter.deadline is not None:
+            self.dated -= 1
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter off, from wherever it stands."""

@@ -12,17 +12,11 @@ from datetime import datetime
 from typing import Final
 
 from deepidv_async._clock import Clock, SystemClock, Timer
+from deepidv_async._events import LimiterEvent, PauseStarted, QuotaSpent, QuotaWarning, RateLearned
+from deepidv_async._observers import Observers
 from deepidv_async.limits._adapt import Congestion
 from deepidv_async.limits._level import ARRIVED, GRANTED, RETURNED, Flight, Level
 from deepidv_async.limits._limit import RateLimit
-from deepidv_async.limits._news import (
-    LimiterEvent,
-    Listeners,
-    PauseStarted,
-    QuotaSpent,
-    QuotaWarning,
-    RateLearned,
-)
 from deepidv_async.limits._quota import Quota
 
 __all__ = ["BucketPermit", "Ledger"]
@@ -69,7 +63,8 @@ class BucketPermit(Flight):
         if self.state == GRANTED:
             ledger.sent += self.cost
         if self.state != ARRIVED:
-            level.seen(self, ledger.read_clock())
+            level.advance(ledger.read_clock())
+            level.arrive(self)
             if level.starved:
                 ledger.on_room()
 
@@ -95,9 +90,9 @@ class Ledger:
     Attributes:
         on_room: called when news of a permit may let somebody go sooner than it seemed.
         read_clock: tells the time.
-        call_later: books a callback.
+        call_at: books a callback for an instant of that clock.
         began: whether the level counts by a clock yet.
-        news: what the listeners have not been told yet.
+        news: what the observers have not been told yet.
     """
 
     on_room: Callable[[], object]
@@ -106,9 +101,9 @@ class Ledger:
         self.limit = limit
         self.clock = clock
         self.read_clock = clock.now
-        self.call_later: Callable[[float, Callable[[], object]], Timer] = clock.call_later
+        self.call_at: Callable[[float, Callable[[], object]], Timer] = self._call_at
         self.news: list[LimiterEvent] = []
-        self.listeners = Listeners()
+        self.observers = Observers()
         self.quota = Quota(limit.per_day, limit.quota_window)
         self.congestion = Congestion(limit.per_second)
         self.level = Level(rate=limit.per_second, burst=limit.burst, hold=limit.hold)
@@ -148,7 +143,10 @@ class Ledger:
         if loop is not None and type(self.clock) is SystemClock:
             # The same in a third of the time, and right outside the loop too.
             self.read_clock = loop.time
-            self.call_later = loop.call_later
+            self.call_at = loop.call_at
+
+    def _call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        return self.clock.call_later(max(0.0, when - self.clock.now()), callback)
 
     def now(self) -> float:
         """Read the clock, starting on it if this is the first time."""
@@ -258,10 +256,10 @@ class Ledger:
         if mark is not None:
             resets_at = quota.resets_at(self.clock.wall())
             self.news.append(QuotaWarning(mark, quota.used, quota.limit, resets_at))
-            # Not now: a listener may call the limiter, which is in the middle of a grant.
+            # Not now: an observer may call the limiter, which is in the middle of a grant.
             asyncio.get_running_loop().call_soon(self.tell)
 
     def tell(self) -> None:
-        """Hand the news to the listeners; call it where a listener may call the limiter."""
+        """Hand the news to the listeners; call it where an observer may call the limiter."""
         while self.news:
-            self.listeners.tell(self.news.pop(0))
+            self.observers.emit(self.news.pop(0))

@@ -107,7 +107,7 @@ class Level:
                 if ends > now:
                     return
                 self._refill(ends)
-                self._arrive(first)
+                self.arrive(first)
             written.popleft()
 
     def _refill(self, now: float) -> None:
@@ -124,7 +124,8 @@ class Level:
 
     def take(self, cost: float, now: float) -> bool:
         """Take `cost` tokens for a request that may now be sent, if they are there."""
-        self.advance(now)
+        if now > self.at or self._written:
+            self.advance(now)
         if self.debt + self.open + cost > self.burst or now < self.paused_until:
             return False
         self.open += cost
@@ -138,12 +139,6 @@ class Level:
             flight.at = now
             self._written.append(flight)
 
-    def seen(self, flight: Flight, now: float) -> None:
-        """Let the tokens of a request that the server has counted come back from now on."""
-        self.advance(now)
-        if flight.state <= WRITTEN:
-            self._arrive(flight)
-
     def unsent(self, flight: Flight) -> None:
         """Give back the tokens of a request that never went out."""
         if flight.state == GRANTED:
@@ -151,7 +146,13 @@ class Level:
             self.flights -= 1
             self.open = self.open - flight.cost if self.flights else 0.0
 
-    def _arrive(self, flight: Flight) -> None:
+    def arrive(self, flight: Flight) -> None:
+        """Let the tokens of a request that the server has counted come back from now on.
+
+        Call it after `advance`.
+        """
+        if flight.state > WRITTEN:
+            return
         flight.state = ARRIVED
         self.flights -= 1
         # Sums of fractions drift; an empty sum is nil.

@@ -35,10 +35,13 @@ A limiter of your own needs no base class. This one lets one request through at 
         unsent = seen
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
+
+from deepidv_async._observers import Observer
 
 __all__ = [
     "LimiterStats",
@@ -47,6 +50,7 @@ __all__ = [
     "QuotaAware",
     "RateHeadersAware",
     "RateLimiter",
+    "Talkative",
 ]
 
 Priority: TypeAlias = Literal["normal", "bulk"]
@@ -154,6 +158,15 @@ class QuotaAware(Protocol):
 
     def quota_exceeded(self) -> datetime:
         """Take note of a quota 429 (`Limit Exceeded`); give the estimated reset (aware, UTC)."""
+        ...
+
+
+@runtime_checkable
+class Talkative(Protocol):
+    """A limiter that tells of its pauses, learned rates and quota."""
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Hand a `LimiterEvent` to `observer` from now on; the answer ends it."""
         ...
 
 

@@ -128,7 +128,7 @@ class Queue:
             look = self._before_next_loss(look)
         if self._busy and not self.lanes.count:
             self._stalled, self._busy = self.stalled, False
-        self._set_timer(now, look)
+        self._set_timer(look)
         if ledger.news:
             ledger.tell()
 
@@ -175,7 +175,7 @@ class Queue:
                 look = lost_at if look is None else min(look, lost_at)
         return look
 
-    def _set_timer(self, now: float, look: float | None) -> None:
+    def _set_timer(self, look: float | None) -> None:
         if self._timer is not None:
             if look is not None and self._timer_at <= look:
                 return  # it will look again then
@@ -183,8 +183,7 @@ class Queue:
             self._timer = None
         if look is not None:
             self._timer_at = look
-            delay = look - now if look > now else 0.0
-            self._timer = self._ledger.call_later(delay + _LATE, self._fire)
+            self._timer = self._ledger.call_at(look + _LATE, self._fire)
 
     # -- refusing --------------------------------------------------------------------------
 

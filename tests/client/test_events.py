@@ -13,11 +13,16 @@ from deepidv_async import (
     CallFinished,
     DeepIDVError,
     LimiterWaited,
+    PauseStarted,
+    QuotaExceededError,
+    QuotaSpent,
+    RateLearned,
     RateLimit,
     RetryScheduled,
     SchemaDrift,
     Throttled,
     TimeSpent,
+    TokenBucket,
 )
 from deepidv_async._clock import SystemClock
 from support import BASE, make_client, workflows_body
@@ -119,6 +124,30 @@ async def test_a_429_is_told(limited):
         await client.list_workflows()
     paused = [event for event in events if isinstance(event, Throttled)]
     assert paused == [Throttled("list_workflows", 3.0)]
+
+
+@respx.mock
+async def test_the_limiters_own_news_reach_the_observers():
+    """Pauses, learned rates and quota news are told to every client of a limiter, until closed."""
+    respx.get(f"{BASE}/workflow").mock(
+        side_effect=[
+            httpx.Response(429, headers={"retry-after": "2"}),
+            httpx.Response(200, json=workflows_body()),
+            httpx.Response(429, json={"message": "Limit Exceeded"}),
+        ]
+    )
+    events, others = [], []
+    limiter = TokenBucket(RateLimit())
+    other = make_client(rate_limit=limiter, observers=[others.append])
+    async with make_client(rate_limit=limiter, observers=[events.append]) as client:
+        await client.list_workflows()
+        await other.aclose()
+        with pytest.raises(QuotaExceededError):
+            await client.list_workflows()
+    kinds = (PauseStarted, RateLearned, QuotaSpent)
+    told = [type(event) for event in events if isinstance(event, kinds)]
+    assert told == [PauseStarted, RateLearned, QuotaSpent]
+    assert [type(event) for event in others] == [PauseStarted, RateLearned]
 
 
 @respx.mock

@@ -22,7 +22,7 @@ FLOORS: list[list[str]] = [
         *("_retry", "limits", "_transport", "_binding", "_delivery", "_inflate"),
         *("_problems", "_wire", "_structure", "_body", "_values", "_arguments"),
     ],
-    ["_models", "_config", "_events"],
+    ["_models", "_config", "_events", "_observers"],
     ["_status_errors", "_errors", "_history", "_redaction", "_clock"],
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}

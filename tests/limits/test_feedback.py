@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from deepidv_async import RateLimitError
-from deepidv_async.limits import PauseStarted, RateLearned, RateLimit, TokenBucket
+from deepidv_async import PauseStarted, RateLearned, RateLimitError
+from deepidv_async.limits import RateLimit, TokenBucket
 from deepidv_async.limits._adapt import Congestion
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]

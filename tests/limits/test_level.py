@@ -20,6 +20,11 @@ def granted(level, now, cost=1.0):
     return Flight(cost, now)
 
 
+def see(level, flight, now):
+    level.advance(now)
+    level.arrive(flight)
+
+
 def test_a_full_bucket_gives_its_burst_and_no_more():
     """From rest, `burst` requests may go at once, and the next may not."""
     level = make(burst=3)
@@ -40,7 +45,7 @@ def test_seen_tokens_come_back_at_the_rate():
     level = make(rate=10, burst=1)
     flight = granted(level, 0.0)
     level.written(flight, 0.0)
-    level.seen(flight, 0.3)
+    see(level, flight, 0.3)
     assert level.next_look(1) == pytest.approx(0.4)
     assert not level.take(1, 0.399)
     assert level.take(1, 0.401)
@@ -79,13 +84,13 @@ def test_only_the_first_news_counts():
     flights = [granted(level, 0.0) for _ in range(4)]
     level.unsent(flights[0])
     level.unsent(flights[0])
-    level.seen(flights[0], 0.0)
+    see(level, flights[0], 0.0)
     level.written(flights[0], 0.0)
     level.written(flights[1], 0.0)
     level.written(flights[1], 0.2)
     level.unsent(flights[1])
-    level.seen(flights[2], 0.0)
-    level.seen(flights[2], 0.0)
+    see(level, flights[2], 0.0)
+    see(level, flights[2], 0.0)
     level.unsent(flights[2])
     assert [flight.state for flight in flights] == [RETURNED, WRITTEN, ARRIVED, GRANTED]
     assert (level.flights, level.open, level.debt) == (2, 2.0, 1.0)
@@ -110,7 +115,7 @@ def test_fractions_leave_no_dust():
     for flight in flights[:5]:
         level.unsent(flight)
     for flight in flights[5:]:
-        level.seen(flight, 0.0)
+        see(level, flight, 0.0)
     assert level.open == 0.0
     flight = granted(level, 10.0, 0.3)
     level.unsent(flight)
@@ -120,7 +125,7 @@ def test_fractions_leave_no_dust():
 def test_time_does_not_run_backwards():
     """An instant before the last one changes nothing."""
     level = make(rate=1, burst=2)
-    level.seen(granted(level, 5.0), 5.0)
+    see(level, granted(level, 5.0), 5.0)
     level.advance(3.0)
     assert (level.at, level.debt) == (5.0, 1.0)
 
@@ -129,7 +134,7 @@ def test_the_next_look_is_exact():
     """`next_look` gives the first instant at which the tokens are there, and no later one."""
     level = make(rate=4, burst=2)
     for _ in range(2):
-        level.seen(granted(level, 0.0), 0.0)
+        see(level, granted(level, 0.0), 0.0)
     assert level.next_look(1) == 0.25
     assert not level.starved
     assert level.next_look(2) == 0.5
@@ -143,10 +148,10 @@ def test_it_looks_past_answered_requests():
     first, second = granted(level, 0.0), granted(level, 0.0)
     level.written(first, 0.0)
     level.written(second, 0.1)
-    level.seen(first, 0.2)
+    see(level, first, 0.2)
     level.advance(0.3)
     assert level.next_look(2) == 0.6
-    level.seen(second, 0.3)
+    see(level, second, 0.3)
     level.advance(0.34)
     assert level.take(1, 0.34)
     assert level.next_look(2) is None
@@ -155,7 +160,7 @@ def test_it_looks_past_answered_requests():
 def test_standing_still_is_counted():
     """Time in which there is no debt is time in which nothing can come back."""
     level = make(rate=10, burst=5)
-    level.seen(granted(level, 0.0), 0.0)
+    see(level, granted(level, 0.0), 0.0)
     level.advance(1.0)
     assert level.stood_still == pytest.approx(0.9)
 
@@ -190,7 +195,7 @@ def test_debt_never_exceeds_the_burst():
     flights = [granted(level, 0.0) for _ in range(5)]
     level.drain(0.0, 1.0)
     for flight in flights:
-        level.seen(flight, 0.5)
+        see(level, flight, 0.5)
     assert level.debt == 5.0
 
 
@@ -207,7 +212,7 @@ def test_another_clock_carries_level_and_pause_over():
     """On a new clock the level is what it was, and what was open has a hold to arrive."""
     old = make(rate=10, burst=5, hold=0.5, now=1000.0)
     for _ in range(2):
-        old.seen(granted(old, 1000.0), 1000.0)
+        see(old, granted(old, 1000.0), 1000.0)
     granted(old, 1000.0)
     new = old.carry_over(1000.1, 7.0)
     assert (new.debt, new.open, new.flights) == (pytest.approx(1.0), 1.0, 1)
@@ -265,7 +270,7 @@ def test_the_server_never_refuses(rate, burst, seed, hold):
         for instant, flight in sorted(answers, key=lambda each: each[0]):
             if instant <= now:
                 answers.remove((instant, flight))
-                level.seen(flight, instant)
+                see(level, flight, instant)
         cost = rng.choice((1.0, 1.0, rng.uniform(0.1, burst)))
         if level.take(cost, now):
             flight = Flight(cost, now)
@@ -286,11 +291,11 @@ def test_a_million_grants():
     rate, burst = 25.0, 35.0
     level, server = make(rate, burst), Server(rate, burst)
     grants, now = 0, 0.0
-    take, seen, arrive = level.take, level.seen, server.arrive
+    take, arrive = level.take, server.arrive
     while grants < 1_000_000:
         while take(1.0, now):
             assert arrive(now)
-            seen(Flight(1.0, now), now)
+            level.arrive(Flight(1.0, now))
             grants += 1
         now = level.next_look(1.0) + 1e-6
     assert now == pytest.approx((grants - burst) / rate, rel=1e-3)

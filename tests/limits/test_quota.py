@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepidv_async import InvalidArgumentError, QuotaExceededError
-from deepidv_async.limits import QuotaSpent, QuotaWarning, RateLimit, TokenBucket
+from deepidv_async import InvalidArgumentError, QuotaExceededError, QuotaSpent, QuotaWarning
+from deepidv_async.limits import RateLimit, TokenBucket
 from deepidv_async.limits._quota import Quota
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

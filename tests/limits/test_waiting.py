@@ -251,6 +251,13 @@ async def test_many_deadlines_leave_nothing_behind():
         await asyncio.gather(*waiting, return_exceptions=True)
     lane = bucket._queue.lanes.normal
     assert len(lane._queue) + len(lane.deadlines._heap) < 300
+    fast = make(per_second=1000, burst=1)
+
+    async def call():
+        (await fast.acquire(deadline=10.0)).seen()
+
+    await asyncio.gather(*(call() for _ in range(1000)))
+    assert len(fast._queue.lanes.normal.deadlines._heap) < 100
 
 
 @pytest.mark.parametrize("cost", [0, -1, 2.5, math.nan, math.inf, "1", None, True])
