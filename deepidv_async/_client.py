@@ -17,7 +17,7 @@ from deepidv_async._pipeline import Pipeline
 from deepidv_async._redaction import Secret
 from deepidv_async._retry import RetryPolicy
 from deepidv_async._transport import HTTPClient, Transport
-from deepidv_async.limits import RateLimit, RateLimiter, TokenBucket
+from deepidv_async.limits import Priority, RateLimit, RateLimiter, TokenBucket
 
 __all__ = ["AsyncDeepIDV"]
 
@@ -115,6 +115,7 @@ class AsyncDeepIDV:
         timeout: float | Timeouts | Keep = KEEP,
         deadline: float | Keep | None = KEEP,
         retry: RetryPolicy | Keep = KEEP,
+        priority: Priority | Keep = KEEP,
     ) -> Self:
         """Give a view of this client with other options: a cheap object, fit for one call.
 
@@ -125,12 +126,16 @@ class AsyncDeepIDV:
             timeout: bounds of the phases of each attempt, in seconds.
             deadline: bound of a whole call in seconds; `None` for none.
             retry: how failed requests are repeated.
+            priority: `bulk` for exports: calls of the `normal` lane go first in the limiter's
+                queue, but for a small share that bulk keeps.
 
         Raises:
             ConfigurationError: an option is malformed.
         """
         view = object.__new__(type(self))
-        view._options = self._options.changed(timeout=timeout, deadline=deadline, retry=retry)
+        view._options = self._options.changed(
+            timeout=timeout, deadline=deadline, retry=retry, priority=priority
+        )
         view._pipeline, view._owner = self._pipeline, False
         return view
 

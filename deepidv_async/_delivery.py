@@ -1,11 +1,22 @@
 """What became of one request, told to the limiter's permit as soon as it is known."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from deepidv_async.limits import Permit
 
-__all__ = ["Delivery"]
+__all__ = ["NO_PERMIT", "Delivery"]
+
+
+class _NoPermit:
+    """The permit of a client without a limiter."""
+
+    def written(self) -> None: ...
+    def seen(self) -> None: ...
+    def unsent(self) -> None: ...
+
+
+NO_PERMIT: Final[Permit] = _NoPermit()
 
 
 class Delivery:

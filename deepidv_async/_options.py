@@ -7,7 +7,9 @@ import attrs
 
 from deepidv_async._config import Timeouts, seconds
 from deepidv_async._errors import ConfigurationError
+from deepidv_async._redaction import shown
 from deepidv_async._retry import RetryPolicy
+from deepidv_async.limits import Priority
 
 __all__ = ["KEEP", "CallOptions", "Keep"]
 
@@ -29,17 +31,24 @@ class CallOptions:
         timeouts: bounds of each attempt's phases.
         deadline: bound of the whole call in seconds, `None` for none.
         retry: how failures are repeated.
+        priority: the limiter's lane to wait in.
     """
 
     timeouts: Timeouts
     deadline: float | None
     retry: RetryPolicy
+    priority: Priority = "normal"
 
     # Not attrs converters: an instance that one of them leaves half made cannot be printed,
     # and a traceback with locals prints it.
     @classmethod
     def checked(
-        cls, *, timeout: float | Timeouts, deadline: float | None, retry: RetryPolicy
+        cls,
+        *,
+        timeout: float | Timeouts,
+        deadline: float | None,
+        retry: RetryPolicy,
+        priority: Priority = "normal",
     ) -> "CallOptions":
         """Make options of what a user passed.
 
@@ -50,6 +59,7 @@ class CallOptions:
             timeouts=Timeouts.of(timeout),
             deadline=None if deadline is None else seconds("deadline", deadline),
             retry=_check_retry(retry),
+            priority=_check_priority(priority),
         )
 
     def changed(
@@ -58,6 +68,7 @@ class CallOptions:
         timeout: float | Timeouts | Keep = KEEP,
         deadline: float | Keep | None = KEEP,
         retry: RetryPolicy | Keep = KEEP,
+        priority: Priority | Keep = KEEP,
     ) -> "CallOptions":
         """Give the same options but for those that are given.
 
@@ -68,6 +79,7 @@ class CallOptions:
             timeout=self.timeouts if timeout is KEEP else timeout,
             deadline=self.deadline if deadline is KEEP else deadline,
             retry=self.retry if retry is KEEP else retry,
+            priority=self.priority if priority is KEEP else priority,
         )
 
 
@@ -75,3 +87,9 @@ def _check_retry(value: object) -> RetryPolicy:
     if isinstance(value, RetryPolicy):
         return value
     raise ConfigurationError(f"retry must be a RetryPolicy, not {type(value).__name__}.")
+
+
+def _check_priority(value: object) -> Priority:
+    if value == "normal" or value == "bulk":  # noqa: PLR1714 - narrows the type
+        return value
+    raise ConfigurationError(f"priority must be 'normal' or 'bulk'; got {shown(value)}.")

@@ -10,6 +10,7 @@ import attrs
 from deepidv_async._calls import Call
 from deepidv_async._clock import Clock
 from deepidv_async._config import Config
+from deepidv_async._delivery import NO_PERMIT
 from deepidv_async._errors import APIConnectionError, DeadlineExceededError, ResponseDecodeError
 from deepidv_async._events import (
     AttemptFinished,
@@ -39,16 +40,6 @@ T = TypeVar("T")
 
 _Phase: TypeAlias = Literal["limited", "queued", "on_wire", "backing_off"]
 
-
-class _NoPermit:
-    """The permit of a client without a limiter."""
-
-    def written(self) -> None: ...
-    def seen(self) -> None: ...
-    def unsent(self) -> None: ...
-
-
-_NO_PERMIT: Final = _NoPermit()
 
 # Asking takes microseconds on its own; from here on, in seconds, a call has waited.
 _A_WAIT: Final = 0.001
@@ -134,11 +125,13 @@ class Pipeline:
 
     async def _permit(self, trip: Trip[T]) -> Permit:
         if self.limiter is None:
-            return _NO_PERMIT
+            return NO_PERMIT
         before = trip.limited
         try:
             with self._timing(trip, "limited"):
-                permit = await self.limiter.acquire(deadline=trip.ends)
+                permit = await self.limiter.acquire(
+                    priority=trip.options.priority, deadline=trip.ends
+                )
         except DeadlineExceededError:
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:

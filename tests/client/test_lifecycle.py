@@ -93,6 +93,9 @@ async def test_a_view_shares_and_closes_nothing():
         assert client._options.deadline is None
         assert view.with_options(deadline=None)._options.deadline is None
         assert view.with_options()._options == view._options
+        assert view.with_options(priority="bulk")._options.priority == "bulk"
+        with pytest.raises(ConfigurationError, match="priority must be"):
+            view.with_options(priority="urgent")
 
 
 @pytest.mark.asyncio

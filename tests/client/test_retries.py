@@ -321,3 +321,24 @@ async def test_an_outage_is_not_amplified():
         route.mock(side_effect=[httpx.Response(503), httpx.Response(503), OK])
         page = await client.list_workflows()
     assert page.response.attempts == 3
+
+
+@respx.mock
+async def test_a_web_request_does_not_wait_behind_an_export():
+    """A normal call goes before thousands of queued bulk calls, which keep a small share."""
+    respx.get(f"{BASE}/workflow").mock(return_value=OK)
+    async with make_client(rate_limit=RateLimit(per_day=None)) as client:
+        export = client.with_options(priority="bulk")
+        queued = [asyncio.create_task(export.list_workflows()) for _ in range(5_000)]
+        await asyncio.sleep(2)
+        waits = []
+        for _ in range(100):
+            began = now()
+            await client.list_workflows()
+            waits.append(now() - began)
+        done = sum(task.done() for task in queued)
+        for task in queued:
+            task.cancel()
+        await asyncio.gather(*queued, return_exceptions=True)
+    assert max(waits) < 0.1
+    assert done > 35 + 2 * 25 - 5 + 100 / 12

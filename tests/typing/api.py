@@ -62,7 +62,10 @@ async def make() -> None:
     assert_type(first.rate_limiter, RateLimiter | None)
     async with AsyncDeepIDV() as client:
         assert_type(client, AsyncDeepIDV)
-    assert_type(client.with_options(timeout=1, deadline=None, retry=RetryPolicy()), AsyncDeepIDV)
+    assert_type(
+        client.with_options(timeout=1, deadline=None, retry=RetryPolicy(), priority="bulk"),
+        AsyncDeepIDV,
+    )
     assert_type(await client.aclose(), None)
 
 
