@@ -140,3 +140,10 @@ def demo(session: nox.Session) -> None:
     """Run the demo, which needs no key and no network."""
     session.install(EXTRAS)
     session.run("deepidv-async", "demo", *session.posargs, env=ENV)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the limiter beside others; `-- --only cost` and the like choose a part."""
+    session.install(".", "-r", "tests/benchmarks/limiter/requirements.txt")
+    session.run("python", "tests/benchmarks/limiter", *session.posargs)

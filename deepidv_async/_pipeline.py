@@ -31,8 +31,8 @@ from deepidv_async._status_errors import APIStatusError, QuotaExceededError, Rat
 from deepidv_async._structure import DecodedPage, PageShape, decode_page
 from deepidv_async._transport import Session, Transport
 from deepidv_async._trip import Outcome, Trip
-from deepidv_async._wire import WireResponse, next_midnight
-from deepidv_async.limits import Permit, QuotaAware, RateLimiter, Talkative
+from deepidv_async._wire import WireResponse, next_midnight, rate_left
+from deepidv_async.limits import Permit, QuotaAware, RateHeadersAware, RateLimiter, Talkative
 
 __all__ = ["Pipeline"]
 
@@ -184,6 +184,7 @@ class Pipeline:
             response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
         except APIConnectionError as failure:
             return failure
+        self._obey_headers(response)
         if response.ok:
             return response
         spec = trip.call.spec
@@ -196,6 +197,12 @@ class Pipeline:
         return status_error(
             request, response, origin, self._clock.wall(), self.config.api_key.scrub
         )
+
+    def _obey_headers(self, response: WireResponse) -> None:
+        left = rate_left(response.headers, self._clock.wall)
+        limiter: object = self.limiter
+        if left is not None and isinstance(limiter, RateHeadersAware):
+            limiter.server_says(remaining=left[0], reset_after=left[1])
 
     async def _recover(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> None:
         """Wait until the next try may start.

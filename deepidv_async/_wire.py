@@ -1,7 +1,7 @@
 """HTTP without I/O: what goes out, what came back, and the headers between the two."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -18,8 +18,11 @@ __all__ = [
     "join_url",
     "next_midnight",
     "parse_retry_after",
+    "rate_left",
 ]
 
+# A span of thirty years is none: such a number is an instant.
+_UNIX_TIMES: Final = 1e9
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 # Some 30 million years: a longer wait is kept as this one, so that it stays a finite number.
 _LONGEST: Final = 1e15
@@ -106,6 +109,30 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return max(0.0, (instant - now).total_seconds())
     except (ValueError, IndexError, TypeError, OverflowError):
         return None
+
+
+def rate_left(
+    headers: Mapping[str, str], wall: Callable[[], datetime]
+) -> tuple[float, float | None] | None:
+    """Read rate-limit headers: requests left, and seconds until the server counts afresh.
+
+    The vendor documents none today; the common names are understood should they appear, with
+    the reset as seconds from now or, if it is that large, as a Unix time.
+
+    Returns:
+        `None` if there are none, or they make no sense.
+    """
+    for prefix in ("ratelimit", "x-ratelimit"):
+        remaining = headers.get(f"{prefix}-remaining", "").strip()
+        if _SECONDS.fullmatch(remaining):
+            reset = headers.get(f"{prefix}-reset", "").strip()
+            if not _SECONDS.fullmatch(reset):
+                return float(remaining), None
+            seconds = float(reset)
+            if seconds > _UNIX_TIMES:
+                seconds = max(0.0, seconds - wall().timestamp())
+            return float(remaining), seconds
+    return None
 
 
 def next_midnight(now: datetime) -> datetime:

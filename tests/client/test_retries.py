@@ -342,3 +342,26 @@ async def test_a_web_request_does_not_wait_behind_an_export():
         await asyncio.gather(*queued, return_exceptions=True)
     assert max(waits) < 0.1
     assert done > 35 + 2 * 25 - 5 + 100 / 12
+
+
+@pytest.mark.parametrize("prefix", ["RateLimit", "X-RateLimit"])
+@respx.mock
+async def test_rate_limit_headers_are_obeyed(prefix):
+    """If the server says that nothing is left for 7 s, the next request waits for that."""
+    told = {f"{prefix}-Remaining": "0", f"{prefix}-Reset": "7"}
+    respx.get(f"{BASE}/workflow").respond(json=workflows_body(), headers=told)
+    async with make_client() as client:
+        await client.list_workflows()
+        await client.list_workflows()
+    assert now() == pytest.approx(7, abs=0.1)
+
+
+@respx.mock
+async def test_rate_limit_headers_without_a_limiter_that_cares():
+    """A limiter of the user's own, or none, makes nothing of the headers."""
+    told = {"RateLimit-Remaining": "0", "RateLimit-Reset": "7"}
+    respx.get(f"{BASE}/workflow").respond(json=workflows_body(), headers=told)
+    async with make_client(rate_limit=None) as client:
+        await client.list_workflows()
+        await client.list_workflows()
+    assert now() == 0

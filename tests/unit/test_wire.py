@@ -17,6 +17,7 @@ from deepidv_async._wire import (
     join_url,
     next_midnight,
     parse_retry_after,
+    rate_left,
 )
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -240,3 +241,25 @@ def test_the_instant_after_a_wait():
     assert instant_after(NOW, None) is None
     assert instant_after(NOW, 1e12) is None
     assert instant_after(NOW, LONGEST) is None
+
+
+HIGH_NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "left"),
+    [
+        ({}, None),
+        ({"ratelimit-remaining": "12"}, (12.0, None)),
+        ({"ratelimit-remaining": "12", "ratelimit-reset": "3.5"}, (12.0, 3.5)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, (0.0, 9.0)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, (0.0, None)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1778068805"}, (0.0, 5.0)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1000000001"}, (0.0, 0.0)),
+        ({"ratelimit-remaining": "-1"}, None),
+        ({"ratelimit-remaining": "nan", "x-ratelimit-remaining": "4"}, (4.0, None)),
+    ],
+)
+def test_rate_limit_headers(headers, left):
+    """Both common spellings are read; a reset is a span, or an instant if it is that large."""
+    assert rate_left(headers, lambda: HIGH_NOON) == left
