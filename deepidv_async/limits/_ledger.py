@@ -142,7 +142,7 @@ class Ledger:
         self._check_at = self._wall_at = self._slot_since = float("-inf")
         if loop is not None and type(self.clock) is SystemClock:
             # The same in a third of the time, and right outside the loop too.
-            self.read_clock = loop.time
+            self.read_clock = self.clock.reader(loop)
             self.call_at = loop.call_at
 
     def _call_at(self, when: float, callback: Callable[[], object]) -> Timer:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deepidv_async._clock import SystemClock
+from virtual_loop import VirtualLoop
 
 
 def test_without_a_loop_it_is_the_systems():
@@ -49,3 +50,15 @@ async def test_bookings():
     timer.cancel()
     await clock.sleep(5)
     assert ran == ["early", "late"]
+
+
+def test_the_quick_reader_is_the_loops_own_clock():
+    """Where a loop has a time of its own, that is read; elsewhere the detour is saved."""
+    plain, virtual = asyncio.new_event_loop(), VirtualLoop()
+    try:
+        assert SystemClock.reader(plain) is time.monotonic
+        virtual.now = 77.0
+        assert SystemClock.reader(virtual)() == 77.0
+    finally:
+        plain.close()
+        virtual.close()
