@@ -1,19 +1,27 @@
 """The published limit, as numbers."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from deepidv_async._config import seconds
 from deepidv_async._errors import ConfigurationError
+from deepidv_async._redaction import shown
 
 __all__ = ["RateLimit"]
 
+_LARGEST: Final = 1e12
+# Requests per second; one in a day is 1.2e-5.
+_SLOWEST: Final = 1e-6
 
-def _amount(name: str, value: Any, *, least: float) -> None:
+
+def _check(name: str, value: Any, *, least: float = 0.0, most: float = _LARGEST) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and least <= value < float("inf") and value > 0):
-        raise ConfigurationError(f"RateLimit({name}=...) must be a number; got {value!r}.")
+    if not (number and least <= value <= most):
+        span = f"{least:g} or more" if most == _LARGEST else f"between {least:g} and {most:g}"
+        raise ConfigurationError(
+            f"RateLimit({name}=...) must be a number, {span}; got {shown(value)}."
+        )
 
 
 @attrs.frozen
@@ -43,17 +51,15 @@ class RateLimit:
     quota_window: Literal["utc-day", "rolling"] = "utc-day"
 
     def __attrs_post_init__(self) -> None:
-        _amount("per_second", self.per_second, least=0)
-        _amount("burst", self.burst, least=1)
+        _check("per_second", self.per_second, least=_SLOWEST)
+        _check("burst", self.burst, least=1)
         seconds("RateLimit(hold=...)", self.hold)
         if self.per_day is not None:
-            _amount("per_day", self.per_day, least=1)
-        if self.initial is not None and not 0 <= self.initial <= self.burst:
-            raise ConfigurationError(
-                f"RateLimit(initial=...) must lie between 0 and burst; got {self.initial!r}."
-            )
+            _check("per_day", self.per_day, least=1)
+        if self.initial is not None:
+            _check("initial", self.initial, most=self.burst)
         if self.quota_window not in ("utc-day", "rolling"):
             raise ConfigurationError(
                 "RateLimit(quota_window=...) must be 'utc-day' or 'rolling'; "
-                f"got {self.quota_window!r}."
+                f"got {shown(self.quota_window)}."
             )
