@@ -271,7 +271,9 @@ def _make_limiter(
         return None
     if isinstance(value, RateLimit):
         return TokenBucket(value, clock=clock, pause_cap=options.retry.retry_after_cap)
-    if all(callable(getattr(value, name, None)) for name in ("acquire", "throttled", "stats")):
+    if not isinstance(value, type) and all(
+        callable(getattr(value, name, None)) for name in ("acquire", "throttled", "stats")
+    ):
         return value
     raise ConfigurationError(
         "rate_limit must be a RateLimit, a limiter with acquire(), throttled() and stats(), or "

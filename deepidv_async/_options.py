@@ -90,6 +90,6 @@ def _check_retry(value: object) -> RetryPolicy:
 
 
 def _check_priority(value: object) -> Priority:
-    if value == "normal" or value == "bulk":  # noqa: PLR1714 - narrows the type
+    if value in ("normal", "bulk"):
         return value
     raise ConfigurationError(f"priority must be 'normal' or 'bulk'; got {shown(value)}.")

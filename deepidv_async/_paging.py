@@ -144,7 +144,7 @@ class PageIterator(AsyncIterator[Page[T]]):
     async def __anext__(self) -> Page[T]:
         async with self._cursor.lock:
             page = await self._cursor.next_page()
-        if page is None:
+        if page is None or self._cursor.closed:
             raise StopAsyncIteration
         return page
 
@@ -209,7 +209,8 @@ class ItemIterator(AsyncIterator[T]):
         except StopAsyncIteration:
             pass
         except BaseException:
-            self._buffer.extendleft(reversed(found))
+            if not self._cursor.closed:
+                self._buffer.extendleft(reversed(found))
             raise
         return found
 

@@ -21,18 +21,19 @@ from deepidv_async._events import (
     SchemaDrift,
     Throttled,
 )
+from deepidv_async._feedback import obey_headers, tell_refusal
 from deepidv_async._models import ResponseInfo
 from deepidv_async._observers import Observers
 from deepidv_async._options import CallOptions
 from deepidv_async._problems import Origin, status_error
 from deepidv_async._redaction import Secret
-from deepidv_async._retry import NOT_RETRYABLE, OUT_OF_BUDGET, Retry, RetryBudget, Stop
+from deepidv_async._retry import NOT_RETRYABLE, OUT_OF_BUDGET, Retry, RetryBudget, Stop, Verdict
 from deepidv_async._status_errors import APIStatusError, QuotaExceededError, RateLimitError
 from deepidv_async._structure import DecodedPage, PageShape, decode_page
-from deepidv_async._transport import Session, Transport
+from deepidv_async._transport import HTTPSession, Transport
 from deepidv_async._trip import Outcome, Trip
-from deepidv_async._wire import WireResponse, next_midnight, rate_left
-from deepidv_async.limits import Permit, QuotaAware, RateHeadersAware, RateLimiter, Talkative
+from deepidv_async._wire import WireResponse
+from deepidv_async.limits import Permit, RateLimiter, Talkative
 
 __all__ = ["Pipeline"]
 
@@ -136,13 +137,13 @@ class Pipeline:
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)
-            raise
+            raise refusal from trip.last_error
         waited = trip.limited - before
         if self._observers and waited >= _A_WAIT:
             self._observers.emit(LimiterWaited(trip.operation, waited))
         return permit
 
-    async def _attempt(self, trip: Trip[T], session: Session, permit: Permit) -> Outcome:
+    async def _attempt(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
         """Try once: gives the answer if it is one of success, else the error it means."""
         try:
             with self._timing(trip, "queued"):
@@ -150,10 +151,10 @@ class Pipeline:
         except BaseException:
             permit.unsent()
             raise
-        if self._observers:
-            self._observers.emit(AttemptStarted(trip.operation, len(trip.attempts) + 1))
         before = trip.on_wire
         try:
+            if self._observers:
+                self._observers.emit(AttemptStarted(trip.operation, len(trip.attempts) + 1))
             with self._timing(trip, "on_wire"):
                 outcome = await self._exchange(trip, session, permit)
         except BaseException as cut_off:
@@ -178,13 +179,13 @@ class Pipeline:
                 )
             )
 
-    async def _exchange(self, trip: Trip[T], session: Session, permit: Permit) -> Outcome:
+    async def _exchange(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
         request = trip.call.request(self.config.base_url)
         try:
             response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
         except APIConnectionError as failure:
             return failure
-        self._obey_headers(response)
+        obey_headers(self.limiter, response, self._clock)
         if response.ok:
             return response
         spec = trip.call.spec
@@ -198,12 +199,6 @@ class Pipeline:
             request, response, origin, self._clock.wall(), self.config.api_key.scrub
         )
 
-    def _obey_headers(self, response: WireResponse) -> None:
-        left = rate_left(response.headers, self._clock.wall)
-        limiter: object = self.limiter
-        if left is not None and isinstance(limiter, RateHeadersAware):
-            limiter.server_says(remaining=left[0], reset_after=left[1])
-
     async def _recover(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> None:
         """Wait until the next try may start.
 
@@ -212,10 +207,10 @@ class Pipeline:
             DeadlineExceededError: the next try could not start in time.
         """
         if isinstance(error, RateLimitError):
-            self._tell_limiter(trip, error)
-        decision = trip.options.retry.verdict(error, len(trip.attempts))
-        if isinstance(decision, Retry) and not self._budget.spend():
-            decision = OUT_OF_BUDGET
+            tell_refusal(self.limiter, error, self._clock)
+            if self._observers and not isinstance(error, QuotaExceededError):
+                self._observers.emit(Throttled(trip.operation, error.retry_after))
+        decision = self._decide(trip, error)
         if isinstance(decision, Stop):
             error.attempts = tuple(trip.attempts)
             if decision is not NOT_RETRYABLE:
@@ -223,7 +218,7 @@ class Pipeline:
             raise error
         trip.last_error = error
         trip.attempts[-1] = attrs.evolve(trip.attempts[-1], delay=decision.delay)
-        if trip.ends is not None and self._clock.now() + decision.delay >= trip.ends:
+        if self._too_late(trip, decision):
             raise trip.deadline_error("the next try would start too late") from error
         if self._observers:
             self._observers.emit(
@@ -237,23 +232,16 @@ class Pipeline:
         with self._timing(trip, "backing_off"):
             await self._clock.sleep(decision.delay)
 
-    def _tell_limiter(self, trip: Trip[T], error: RateLimitError) -> None:
-        if isinstance(error, QuotaExceededError):
-            self._tell_quota(error)
-            return
-        if self.limiter is not None:
-            self.limiter.throttled(error.retry_after)
-        if self._observers:
-            self._observers.emit(Throttled(trip.operation, error.retry_after))
+    def _decide(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> Verdict:
+        decision = trip.options.retry.verdict(error, len(trip.attempts))
+        # The limiter paces what follows a 429, and a retry that comes too late is not made.
+        free = isinstance(error, RateLimitError) and self.limiter is not None
+        if isinstance(decision, Stop) or free or self._too_late(trip, decision):
+            return decision
+        return decision if self._budget.spend(self._clock.now()) else OUT_OF_BUDGET
 
-    def _tell_quota(self, error: QuotaExceededError) -> None:
-        limiter: object = self.limiter
-        if isinstance(limiter, QuotaAware):
-            estimate = limiter.quota_exceeded()
-        else:
-            estimate = next_midnight(self._clock.wall())
-        error.resets_at = error.resets_at or estimate
-        error.retry_at = error.retry_at or error.resets_at
+    def _too_late(self, trip: Trip[T], decision: Retry) -> bool:
+        return trip.ends is not None and self._clock.now() + decision.delay >= trip.ends
 
     def _decode(self, trip: Trip[T], response: WireResponse) -> tuple[DecodedPage[T], ResponseInfo]:
         try:

@@ -33,11 +33,13 @@ __all__ = [
 # 2 ** 63 times the shortest delay is beyond every cap; larger powers overflow a float.
 _MAX_DOUBLINGS: Final = 63
 
-# In successes: five pay for one retry, so that a sound service sees at most a fifth more requests.
-# The reserve of 50 retries lets a short script repeat its few calls, and bounds what an outage
-# costs to two seconds' worth of requests.
-_PRICE: Final = 5
-_RESERVE: Final = 50 * _PRICE
+# In retries. A sound service sees at most a fifth more requests; the reserve lets a short script
+# repeat its few calls, and bounds what an outage costs to two seconds' worth of requests.
+_RESERVE: Final = 50.0
+_PER_SUCCESS: Final = 0.2
+_PER_SECOND: Final = 1.0
+# Sums of fifths fall short of whole numbers by rounding.
+_ROUNDING: Final = 1e-9
 
 
 @attrs.frozen
@@ -132,23 +134,30 @@ def _worth_repeating(error: DeepIDVError) -> bool:
 
 
 class RetryBudget:
-    """What a client may still spend on retries: one for each, earned back by successes.
+    """What a client may still spend on retries: one for each, earned by successes and by time.
 
     When a service is down, every call fails, and repeating all of them would multiply the load
-    on what is left of it. Once the budget is spent, failures are raised at once, until calls
-    succeed again.
+    on what is left of it. Once the budget is spent, failures are raised at once, but for one
+    retry a second, until calls succeed again.
     """
 
     def __init__(self) -> None:
         self._saved = _RESERVE
+        self._at = float("-inf")
 
-    def spend(self) -> bool:
-        """Pay for one retry, if that is possible."""
-        if self._saved < _PRICE:
+    def spend(self, now: float) -> bool:
+        """Pay for one retry at `now`, in seconds of any monotonic clock, if that is possible."""
+        if now > self._at:
+            self._save((now - self._at) * _PER_SECOND)
+        self._at = now
+        if self._saved < 1 - _ROUNDING:
             return False
-        self._saved -= _PRICE
+        self._saved -= 1
         return True
 
     def earn(self) -> None:
         """Take note of a success."""
-        self._saved = min(_RESERVE, self._saved + 1)
+        self._save(_PER_SUCCESS)
+
+    def _save(self, amount: float) -> None:
+        self._saved = min(_RESERVE, self._saved + amount)

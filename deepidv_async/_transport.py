@@ -17,7 +17,6 @@ import anyio.to_thread
 import attrs
 import httpx
 
-from deepidv_async._binding import Ground, LoopBinding
 from deepidv_async._config import Config, Timeouts
 from deepidv_async._delivery import Delivery
 from deepidv_async._errors import (
@@ -26,18 +25,18 @@ from deepidv_async._errors import (
     ClientClosedError,
     ConfigurationError,
 )
-from deepidv_async._events import ProcessForked
 from deepidv_async._inflate import MAX_INFLATED, MAX_RAW, Inflater
 from deepidv_async._observers import Observers
 from deepidv_async._redaction import clean_text
+from deepidv_async._session import CLOSED, Session, Sessions
 from deepidv_async._wire import WireRequest, WireResponse
 from deepidv_async.limits import Permit
 
-__all__ = ["HTTPClient", "Session", "Transport"]
+__all__ = ["HTTPClient", "HTTPSession", "Transport"]
 
 HTTPClient: TypeAlias = httpx.AsyncClient
+HTTPSession: TypeAlias = Session[httpx.AsyncClient]
 _MAX_ERROR_BODY: Final = 64 * 1024
-_CLOSED: Final = "This client is closed: make a new AsyncDeepIDV."
 _INJECTED_CLOSED: Final = "The http_client given to this client is closed."
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -61,19 +60,6 @@ def _shared_tls_context() -> ssl.SSLContext:
         if _tls_context is None:
             _tls_context = httpx.create_ssl_context()
         return _tls_context
-
-
-@attrs.define
-class Session:
-    """What the transport has on one event loop.
-
-    Attributes:
-        gate: as many places as the pool has connections.
-        client: the HTTP library's client, made with the first request.
-    """
-
-    gate: anyio.Semaphore
-    client: httpx.AsyncClient | None
 
 
 @attrs.define
@@ -106,39 +92,21 @@ class Transport:
         self._config = config
         self._max_connections = max_connections
         self._injected = http_client
-        self._observers = observers
-        self._binding = LoopBinding("This client")
-        self._session: Session | None = None
-        self._parents: list[Session] = []
-        self._closed = False
+        self._sessions: Sessions[httpx.AsyncClient] = Sessions(
+            max_connections, http_client, observers
+        )
 
-    def session(self) -> Session:
+    def session(self) -> Session[httpx.AsyncClient]:
         """Give the session of the running loop.
 
         Raises:
             ClientClosedError: the client was closed.
             ConfigurationError: the client is in use on another loop.
         """
-        if self._closed:
-            raise ClientClosedError(_CLOSED)
-        parent = self._binding.pid
-        ground = self._binding.check()
-        if ground is Ground.FORKED:
-            self._leave_to_parent(parent)
-        if self._session is None or ground is not Ground.SAME:
-            self._session = Session(anyio.Semaphore(self._max_connections), self._injected)
-        return self._session
-
-    def _leave_to_parent(self, parent: int) -> None:
-        if self._session is not None:
-            # Its sockets are the parent's. Kept rather than dropped: collecting it here could
-            # say good-bye on a TLS connection that the parent still uses.
-            self._parents.append(self._session)
-        if self._observers:
-            self._observers.emit(ProcessForked(parent=parent, child=self._binding.pid))
+        return self._sessions.current()
 
     async def attempt(
-        self, session: Session, request: WireRequest, permit: Permit, timeouts: Timeouts
+        self, session: HTTPSession, request: WireRequest, permit: Permit, timeouts: Timeouts
     ) -> WireResponse:
         """Send one request and read the answer; the caller holds a place of the gate.
 
@@ -165,17 +133,18 @@ class Transport:
             raise APIConnectionError("The request was cancelled from outside.", retryable=False)
         return box.response
 
-    async def _client(self, session: Session) -> httpx.AsyncClient:
-        if self._closed:
-            raise ClientClosedError(_CLOSED)
+    async def _client(self, session: HTTPSession) -> httpx.AsyncClient:
         client = session.client
         if client is None:
-            client = self._open(session, await anyio.to_thread.run_sync(_shared_tls_context))
+            context = await anyio.to_thread.run_sync(_shared_tls_context)
+            if self._sessions.closed:  # in the meantime: nobody would close what is opened now
+                raise ClientClosedError(CLOSED)
+            client = self._open(session, context)
         if client.is_closed:
-            raise ClientClosedError(_CLOSED if self._injected is None else _INJECTED_CLOSED)
+            raise ClientClosedError(CLOSED if self._injected is None else _INJECTED_CLOSED)
         return client
 
-    def _open(self, session: Session, context: ssl.SSLContext) -> httpx.AsyncClient:
+    def _open(self, session: HTTPSession, context: ssl.SSLContext) -> httpx.AsyncClient:
         if session.client is None:  # else another call was quicker
             session.client = httpx.AsyncClient(
                 verify=context,
@@ -241,6 +210,9 @@ class Transport:
             max_raw=MAX_RAW if good else _MAX_ERROR_BODY,
             max_inflated=MAX_INFLATED if good else _MAX_ERROR_BODY,
         )
+        if response.is_stream_consumed:
+            # A hook or a transport of an injected client has read it, and httpx inflated it.
+            return _already_read(response.status_code, headers, response.content)
         cut = None
         try:
             async for piece in response.aiter_raw():
@@ -255,20 +227,25 @@ class Transport:
         return WireResponse(response.status_code, headers, body, flaw=inflater.flaw or cut)
 
     async def aclose(self) -> None:
-        """Close the pool if it is ours; calling it again does nothing."""
-        self._closed = True
-        session, self._session = self._session, None
-        if session is None or session.client is None or self._injected is not None:
-            return
-        if self._binding.loop is not None and not self._binding.loop.is_closed():
+        """Close the pool if it is ours; calling it again does nothing.
+
+        Raises:
+            ConfigurationError: the client is in use on another loop, which has to close it.
+        """
+        if (client := self._sessions.close()) is not None:
             with anyio.CancelScope(shield=True):
-                await session.client.aclose()
+                await client.aclose()
 
     def __del__(self) -> None:
-        session = getattr(self, "_session", None)
-        if session is not None and session.client is not None and self._injected is None:
+        sessions: Sessions[httpx.AsyncClient] | None = getattr(self, "_sessions", None)
+        if sessions is not None and sessions.unclosed:
             told = "an AsyncDeepIDV was dropped without aclose(): use 'async with'"
             warnings.warn(told, ResourceWarning, source=self, stacklevel=2)
+
+
+def _already_read(status: int, headers: dict[str, str], body: bytes) -> WireResponse:
+    flaw = f"it is larger than {MAX_INFLATED} bytes" if len(body) > MAX_INFLATED else None
+    return WireResponse(status, headers, body, flaw)
 
 
 def _check_injected(client: object) -> None:
@@ -292,6 +269,10 @@ def _mapped(error: Exception, timeouts: Timeouts, config: Config) -> APIConnecti
             said = f"Cannot connect to {config.base_url}. Check base_url, DNS, proxy and TLS."
         case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
             said, retryable = "The request could not be sent.", False
+        case RuntimeError() if "loop" in text:
+            # The pool of an injected client keeps connections of the loop that made them.
+            said = "The http_client belongs to another event loop: make one for each loop."
+            retryable = False
         case httpx.TransportError():
             said = f"The connection to {config.base_url} broke before the answer was whole."
         case _:

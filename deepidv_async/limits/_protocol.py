@@ -4,35 +4,34 @@
 what became of the request, because a limiter that knows when the server has seen a request can
 promise that no request is refused.
 
-A limiter of your own needs no base class. This one lets one request through at a time:
+A limiter of your own needs no base class. This one starts requests a while apart:
 
-    class OneAtATime:
-        def __init__(self):
-            self._lock = asyncio.Lock()
+    class Spaced:
+        def __init__(self, seconds):
+            self._seconds, self._next = seconds, 0.0
 
         async def acquire(self, *, cost=1, priority="normal", deadline=None):
-            await self._lock.acquire()
-            return OnePermit(self._lock)
+            now = asyncio.get_running_loop().time()
+            start = max(now, self._next)
+            if deadline is not None and start > deadline:
+                raise DeadlineExceededError("There is no room before the deadline.")
+            self._next = start + self._seconds * cost
+            await asyncio.sleep(start - now)
+            return Ignored()
 
         def throttled(self, retry_after):
-            pass
+            self._next += retry_after or 1.0
 
         def stats(self):
             return LimiterStats()
 
-    class OnePermit:
-        def __init__(self, lock):
-            self._lock = lock
+    class Ignored:
+        def written(self): ...
+        def seen(self): ...
+        unsent = written
 
-        def written(self):
-            pass
-
-        def seen(self):
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
-
-        unsent = seen
+Do not wait for `seen`: a request that is cancelled or times out is told as `written`, and then
+nothing more comes.
 """
 
 from collections.abc import Callable

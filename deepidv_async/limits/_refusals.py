@@ -52,7 +52,7 @@ def quota_spent(
         resets_at: when the quota is expected to be full again.
     """
     return QuotaExceededError(
-        f"The daily quota is spent ({used:g} requests counted); nothing was sent. It is "
+        f"The daily quota is spent ({used:g} requests counted); this request was not sent. It is "
         f"expected to be full again at {resets_at.isoformat(timespec='seconds')}.",
         status=None,
         resets_at=resets_at,

@@ -289,7 +289,7 @@ async def test_the_parents_connections_are_left_alone(monkeypatch):
         quiet = make_client(rate_limit=None)
         for each in (client, quiet):
             await each.list_workflows()
-        sessions = [each._pipeline.transport._session for each in (client, quiet)]
+        sessions = [each._pipeline.transport._sessions._current for each in (client, quiet)]
         parent = os.getpid()
         with monkeypatch.context() as patch:
             patch.setattr(os, "getpid", lambda: parent + 1)
@@ -299,7 +299,7 @@ async def test_the_parents_connections_are_left_alone(monkeypatch):
                 ProcessForked(parent=parent, child=parent + 1)
             ]
             for each, session in zip((client, quiet), sessions, strict=True):
-                assert each._pipeline.transport._parents == [session]
+                assert each._pipeline.transport._sessions.parents == [session]
                 await each.aclose()
                 await session.client.aclose()
 
@@ -328,7 +328,7 @@ async def test_a_dropped_client_warns():
     respx.get(f"{BASE}/workflow").respond(json=workflows_body())
     client = make_client()
     await client.list_workflows()
-    session = client._pipeline.transport._session
+    session = client._pipeline.transport._sessions._current
     with pytest.warns(ResourceWarning, match="without aclose"):
         del client
         gc.collect()

@@ -318,6 +318,7 @@ async def test_an_outage_is_not_amplified():
         route.respond(json=workflows_body())
         for _ in range(10):
             await client.list_workflows()
+        await asyncio.sleep(0.1)
         route.mock(side_effect=[httpx.Response(503), httpx.Response(503), OK])
         page = await client.list_workflows()
     assert page.response.attempts == 3
@@ -365,3 +366,41 @@ async def test_rate_limit_headers_without_a_limiter_that_cares():
         await client.list_workflows()
         await client.list_workflows()
     assert now() == 0
+
+
+@respx.mock
+async def test_headers_of_a_long_window_do_not_lock_the_client_out():
+    """Nothing left for an hour may speak of a quota: only the level is taken over."""
+    told = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "3600"}
+    respx.get(f"{BASE}/workflow").respond(json=workflows_body(), headers=told)
+    async with make_client() as client:
+        await client.list_workflows()
+        await client.list_workflows()
+    assert now() == pytest.approx(0.04, abs=0.01)
+
+
+@respx.mock
+async def test_the_budget_comes_back_with_time_and_429s_are_free():
+    """After a quiet minute a lone failure is repeated again; throttled calls cost nothing."""
+    route = respx.get(f"{BASE}/workflow").respond(503)
+    async with make_client(max_connections=100, rate_limit=RateLimit(burst=100)) as client:
+        calls = (client.list_workflows() for _ in range(100))
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(60)
+        route.mock(side_effect=[httpx.Response(503), OK])
+        assert (await client.list_workflows()).response.attempts == 2
+        budget = client._pipeline._budget._saved
+        route.mock(side_effect=[httpx.Response(429), OK])
+        await client.list_workflows()
+        assert client._pipeline._budget._saved >= budget
+
+
+@respx.mock
+async def test_a_refusal_by_the_limiter_keeps_the_error_before_it():
+    """If the quota is spent between two tries, the failure of the first one is the cause."""
+    respx.get(f"{BASE}/workflow").respond(503)
+    async with make_client(rate_limit=RateLimit(per_day=1)) as client:
+        with pytest.raises(QuotaExceededError) as caught:
+            await client.list_workflows()
+    assert isinstance(caught.value.__cause__, ServerError)
+    assert [each.status for each in caught.value.attempts] == [503]

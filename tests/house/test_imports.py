@@ -17,9 +17,9 @@ FLOORS: list[list[str]] = [
     ["__init__"],
     ["_client"],
     ["_paging"],
-    ["_pipeline", "_trip", "_options", "_calls"],
+    ["_pipeline", "_trip", "_options", "_feedback", "_calls"],
     [
-        *("_retry", "limits", "_transport", "_binding", "_delivery", "_inflate"),
+        *("_retry", "limits", "_transport", "_binding", "_session", "_delivery", "_inflate"),
         *("_problems", "_wire", "_structure", "_body", "_values", "_arguments"),
     ],
     ["_models", "_config", "_events", "_observers"],

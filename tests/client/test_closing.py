@@ -1,0 +1,107 @@
+"""Closing at awkward moments: under way, in another loop, in a child process."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import respx
+
+from deepidv_async import ClientClosedError, ConfigurationError
+from deepidv_async import _transport as transport_module
+from raw_server import http_answer, raw_server
+from support import BASE, make_client, workflows_body
+
+BODY = http_answer(b'{"workflows": []}')
+
+
+@pytest.mark.asyncio
+async def test_closing_while_the_first_call_makes_its_pool(monkeypatch):
+    """A client closed before its pool was made makes none, and sends nothing."""
+    started = threading.Event()
+    real = transport_module._shared_tls_context
+
+    def slow():
+        started.set()
+        time.sleep(0.1)
+        return real()
+
+    async def answer(server, head):
+        return BODY
+
+    monkeypatch.setattr(transport_module, "_shared_tls_context", slow)
+    async with raw_server(answer) as server:
+        client = make_client(base_url=server.base_url)
+        call = asyncio.create_task(client.list_workflows())
+        while not started.is_set():
+            await asyncio.sleep(0.005)
+        await client.aclose()
+        with pytest.raises(ClientClosedError):
+            await call
+        assert server.requests == []
+
+
+def test_closing_from_another_running_loop():
+    """Only its own loop can close a client: another one is told so, and nothing is touched."""
+    client = make_client()
+
+    async def main():
+        with respx.mock:
+            respx.get(f"{BASE}/workflow").respond(json=workflows_body())
+            await client.list_workflows()
+            with pytest.raises(ConfigurationError, match="another event loop"):
+                await asyncio.to_thread(lambda: asyncio.run(client.aclose()))
+            await client.list_workflows()
+            await client.aclose()
+
+    asyncio.run(main())
+
+
+CHILD = """
+import asyncio, json, os, sys
+from deepidv_async import AsyncDeepIDV
+
+client = AsyncDeepIDV("key", base_url=sys.argv[1])
+
+def child():
+    async def close():
+        await client.aclose()
+    asyncio.run(close())
+    os._exit(0)
+
+async def main():
+    slow = asyncio.create_task(client.list_workflows())
+    await asyncio.sleep(0.2)
+    if (pid := os.fork()) == 0:
+        child()
+    os.waitpid(pid, 0)
+    first = len(await slow)
+    second = len(await client.list_workflows())
+    await client.aclose()
+    print(json.dumps([first, second]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_child_that_closes_leaves_the_parent_alone():
+    """A forked child's `aclose` does not touch the pool that the parent is using."""
+
+    async def answer(server, head):
+        if len(server.requests) == 1:
+            await asyncio.sleep(0.6)
+        return http_answer(b'{"workflows": [{"id": "wf_1"}]}')
+
+    async with raw_server(answer) as server:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "ignore::DeprecationWarning", "-c", CHILD, server.base_url),
+            stdout=subprocess.PIPE,
+        )
+        async with asyncio.timeout(20):
+            out, _ = await process.communicate()
+        assert json.loads(out) == [1, 1]
+        assert server.connections == 1

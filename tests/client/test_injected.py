@@ -1,0 +1,80 @@
+"""An `http_client` of the user's own: any transport, any hook, its own loop."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from deepidv_async import (
+    APIConnectionError,
+    AsyncDeepIDV,
+    ConfigurationError,
+    ResponseDecodeError,
+    RetryPolicy,
+    TokenBucket,
+)
+from deepidv_async import _transport as transport_module
+from raw_server import http_answer, raw_server
+from support import KEY, make_client, workflows_body
+
+
+def answering(body):
+    return httpx.MockTransport(lambda request: httpx.Response(200, json=body))
+
+
+@pytest.mark.asyncio
+async def test_a_mock_transport():
+    """A response that was never a stream is taken as it is."""
+    async with httpx.AsyncClient(transport=answering(workflows_body("a", "b"))) as mine:
+        async with make_client(http_client=mine) as client:
+            assert [workflow.id for workflow in await client.list_workflows()] == ["a", "b"]
+
+
+@pytest.mark.asyncio
+async def test_a_hook_that_reads_the_response():
+    """A response hook may read the body before the client does, compressed or not."""
+    seen = []
+
+    async def hook(response):
+        seen.append(await response.aread())
+
+    async def answer(server, head):
+        return http_answer(b'{"workflows": [{"id": "wf_1"}]}')
+
+    async with raw_server(answer) as server:
+        async with httpx.AsyncClient(event_hooks={"response": [hook]}) as mine:
+            async with make_client(http_client=mine, base_url=server.base_url) as client:
+                assert len(await client.list_workflows()) == 1
+    assert len(seen) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_was_read_already_is_capped_too(monkeypatch):
+    """The cap holds for what somebody else has read into memory."""
+    monkeypatch.setattr(transport_module, "MAX_INFLATED", 10)
+    async with httpx.AsyncClient(transport=answering(workflows_body("a"))) as mine:
+        async with make_client(http_client=mine) as client:
+            with pytest.raises(ResponseDecodeError, match="larger than 10 bytes"):
+                await client.list_workflows()
+
+
+def test_a_pool_of_a_loop_that_is_gone():
+    """An injected client that belongs to a closed loop is named as the cause."""
+
+    def explode(request):
+        raise RuntimeError("Event loop is closed")
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(explode)) as mine:
+            async with make_client(http_client=mine) as client:
+                with pytest.raises(APIConnectionError, match="one for each loop") as caught:
+                    await client.list_workflows()
+                assert len(caught.value.attempts) == 1
+
+    asyncio.run(main())
+
+
+def test_a_class_is_no_limiter():
+    """Passing `TokenBucket` instead of an instance of it is refused at once."""
+    with pytest.raises(ConfigurationError, match="rate_limit"):
+        AsyncDeepIDV(KEY, rate_limit=TokenBucket, retry=RetryPolicy())
