@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 
+import httpx
 import pytest
 import respx
 
-from deepidv_async import ClientClosedError, ConfigurationError
+from deepidv_async import APIConnectionError, ClientClosedError, ConfigurationError, RetryPolicy
 from deepidv_async import _transport as transport_module
 from raw_server import http_answer, raw_server
-from support import BASE, make_client, workflows_body
+from support import BASE, make_client, sessions_body, workflows_body
 
 BODY = http_answer(b'{"workflows": []}')
 
@@ -42,6 +43,41 @@ async def test_closing_while_the_first_call_makes_its_pool(monkeypatch):
         with pytest.raises(ClientClosedError):
             await call
         assert server.requests == []
+
+
+@pytest.mark.asyncio
+@respx.mock
+async def test_closing_an_iterator_under_way():
+    """What comes after `aclose` is dropped: a page that was fetched, and what was gathered."""
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(request):
+        if "next_token" not in request.url.params:
+            return httpx.Response(200, json=sessions_body("s1", next_token="t1"))
+        arrived.set()
+        await go_on.wait()
+        if request.url.params["workflow_id"] == "wf_bad":
+            raise httpx.ConnectError("gone")
+        return httpx.Response(200, json=sessions_body("s2"))
+
+    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(side_effect=answer)
+    once = RetryPolicy(max_retries=0)
+    async with make_client(api_version="v1", retry=once) as client:
+        pages = client.iter_workflow_sessions("wf_1")
+        failing = client.iter_workflow_sessions("wf_bad")
+        view = pages.pages()
+        await anext(view)
+        late = asyncio.create_task(anext(view, "the end"))
+        gathering = asyncio.create_task(failing.collect())
+        await arrived.wait()
+        await asyncio.sleep(0.01)
+        await pages.aclose()
+        await failing.aclose()
+        go_on.set()
+        assert await late == "the end"
+        with pytest.raises(APIConnectionError):
+            await gathering
+        assert await failing.collect() == []
 
 
 def test_closing_from_another_running_loop():
