@@ -7,30 +7,37 @@ chained: it carries the whole document, and the document is personal data.
 
 Where a body could be read in more than one way:
 
-- several accepted names are present: the first one, in the order of the shape, that holds a list
-  is read and the others count as drift; an empty list beside a filled one is refused, since
-  nobody can tell whether it means "none";
-- `error` or `errors` that is not empty stands beside a list: refused, the records are `partial`.
-  A `message` beside a list is drift only, since it may well say "OK";
+- an accepted name holds anything but a list or null: refused, whatever stands under the others;
+- several accepted names hold lists: an empty one before a filled one is refused, since nobody can
+  tell whether it means "none"; of two filled ones the first, in the order of the shape, is
+  `partial` of the refusal; empty ones behind the first count as drift;
+- a failure is reported beside the list (`error` or `errors` that is not empty, `success` that is
+  false): refused, the records are `partial`. A text in `message` or `detail` is drift only, since
+  it may well say "OK", unless the list is empty: then it may say why;
 - the token is spelled `nextToken`, as sibling lists of the API do: it is read. Two spellings that
-  disagree are refused.
+  disagree are refused, and so is a token where no paging exists: it says that records are missing;
+- the documented token is absent: the end, and drift. The API leaves out what is null elsewhere, so
+  refusing would lose whole lists, and `SchemaDrift` tells who wants to know.
+
+The server chooses the names of fields and may echo the API key in one. `scrub` is applied to the
+whole name, before it is cut: half a key would no longer be found.
 """
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from deepidv_async._errors import ResponseDecodeError
 from deepidv_async._redaction import clean_text, outline
-from deepidv_async._values import is_array, is_object, kind
+from deepidv_async._values import is_array, is_object, kind, parse_json
 
 __all__ = [
     "Envelope",
     "Fault",
     "PageShape",
+    "Scrub",
     "count_drift",
     "field_name",
     "outline_body",
@@ -38,12 +45,13 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Scrub: TypeAlias = Callable[[str], str]
 
 _TOKEN: Final = "next_token"  # noqa: S105 - the name of a cursor, not a secret
 _TOKEN_SPELLINGS: Final = (_TOKEN, "nextToken")
 _ERROR_NAMES: Final = ("error", "errors")
-_ERROR_HINTS: Final = (*_ERROR_NAMES, "message", "detail")
-_CUT_OFF: Final = "it is cut off"
+_SPEAKING_NAMES: Final = ("message", "detail")
+_TWO: Final = 2
 _MAX_NAME: Final = 40
 _MAX_NAMES: Final = 12
 _MAX_DRIFT_KEYS: Final = 100
@@ -103,9 +111,9 @@ class Envelope:
     drift: Mapping[str, int]
 
 
-def field_name(name: str) -> str:
+def field_name(name: str, scrub: Scrub = str) -> str:
     """Make a name that the server chose fit for a message, a drift key or a metric's label."""
-    return clean_text(name, _MAX_NAME)
+    return clean_text(scrub(name), _MAX_NAME)
 
 
 def count_drift(drift: dict[str, int], key: str, times: int = 1) -> None:
@@ -118,92 +126,41 @@ def count_drift(drift: dict[str, int], key: str, times: int = 1) -> None:
     drift[key] = drift.get(key, 0) + times
 
 
-def outline_body(body: Any) -> str:
+def outline_body(body: Any, scrub: Scrub = str) -> str:
     """Draw a parsed body on one short line: names, types and lengths."""
-    return clean_text(json.dumps(outline(body), ensure_ascii=False))
+    return clean_text(json.dumps(outline(body, scrub=scrub), ensure_ascii=False))
 
 
-def read_envelope(body: bytes, shape: PageShape[Any], *, content_type: str = "") -> Envelope:
+def read_envelope(
+    body: bytes, shape: PageShape[Any], *, content_type: str = "", scrub: Scrub = str
+) -> Envelope:
     """Parse a body and find its list.
 
     Args:
         body: the whole body, inflated.
         shape: what is documented.
         content_type: the header's value; only told in messages.
+        scrub: takes the API key out of what the server wrote.
 
     Raises:
-        ResponseDecodeError: the body is not JSON, or holds no accepted list.
+        ResponseDecodeError: the body is not JSON, or holds no list that can be trusted.
     """
-    found = f"{len(body)} bytes, content type {clean_text(content_type, 80) or 'not given'}"
-    parsed, problem = _parse(body)
+    told = clean_text(scrub(content_type), 80) or "not given"
+    found = f"{len(body)} bytes, content type {told}"
+    parsed, problem = parse_json(body)
     if problem:
         raise ResponseDecodeError(
             f"The answer is not JSON: {problem} ({found}).", body=f"bytes({len(body)})"
         )
     if is_object(parsed):
-        return _open_object(parsed, shape, found)
+        return _Answer(parsed, shape, found, scrub).open()
     if is_array(parsed) and shape.bare_array:
         token, fault, drift = _read_token({}, shape)
         return Envelope(parsed, parsed, "$", token, fault, drift)
     raise ResponseDecodeError(
         f"The answer is {kind(parsed)}, where {_documented(shape)} is documented ({found}).",
-        body=outline_body(parsed),
+        body=outline_body(parsed, scrub),
     )
-
-
-class _NotStrictError(ValueError):
-    """A number that Python's parser takes and JSON does not have."""
-
-
-def _refuse_constant(_: str) -> NoReturn:
-    raise _NotStrictError("it holds NaN or Infinity")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _NotStrictError("it holds a number that is too large for a float")
-    return number
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-
-
-def _parse(body: bytes) -> tuple[Any, str | None]:
-    # The problem is returned and raised by the caller, outside of these `except` blocks: an
-    # error raised within one keeps the parser's error, hence the document, as `__context__`.
-    try:
-        # A byte order mark is not allowed in JSON, yet some gateways and proxies add one.
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        cut = error.reason == "unexpected end of data"
-        return None, _CUT_OFF if cut else f"it is not UTF-8 at byte {error.start}"
-    try:
-        return _DECODER.decode(text), None
-    except json.JSONDecodeError as error:
-        return None, _what_is_wrong(text.strip(), error)
-    except _NotStrictError as error:
-        return None, str(error)
-    except ValueError:
-        return None, "it holds an integer with more digits than Python's limit"
-    except RecursionError:
-        return None, "it is nested too deeply"
-
-
-def _what_is_wrong(text: str, error: json.JSONDecodeError) -> str:
-    if not text:
-        return "the body is empty"
-    if text.startswith("<"):
-        return "it is HTML or XML, perhaps a page of a gateway or proxy"
-    if text[0] not in "{[" or "\0" in text:
-        return "it is plain text, or binary data"
-    if error.msg == "Extra data":
-        return f"it goes on after its end, at character {error.pos}"
-    # Within a string the parser points at its start, anywhere else at where it stumbled.
-    open_string = error.msg.startswith("Unterminated string")
-    if open_string or text[-1] not in "}]" or error.pos >= len(error.doc.rstrip()):
-        return _CUT_OFF
-    return f"{error.msg}, at character {error.pos}"
 
 
 def _documented(shape: PageShape[Any]) -> str:
@@ -211,54 +168,88 @@ def _documented(shape: PageShape[Any]) -> str:
     return f"an object with a list in {names}{' or a bare array' if shape.bare_array else ''}"
 
 
-def _open_object(body: dict[str, Any], shape: PageShape[Any], found: str) -> Envelope:
-    lists = [name for name in shape.envelopes if is_array(body.get(name))]
-    if not lists:
-        raise _no_list(body, shape, found)
-    name = lists[0]
-    records = body[name]
-    filled = [other for other in lists if body[other]]
-    if not records and filled:
-        raise ResponseDecodeError(
-            f"The answer has an empty list in {name!r} and records in {filled[0]!r}: "
-            "it cannot be told which is meant.",
-            path=f"$.{name}",
-            body=outline_body(body),
-        )
-    token, fault, drift = _read_token(body, shape)
-    for other in body:
-        if other != name and other not in _TOKEN_SPELLINGS:
-            count_drift(drift, f"unknown_envelope_field:{field_name(other)}")
-    return Envelope(body, records, f"$.{name}", token, _reported_error(body) or fault, drift)
+@attrs.frozen
+class _Answer:
+    """A body that is an object, and what is known about it."""
+
+    body: dict[str, Any] = attrs.field(repr=False)
+    shape: PageShape[Any]
+    found: str
+    scrub: Scrub = attrs.field(repr=False)
+
+    def open(self) -> Envelope:
+        """Find the list and what stands beside it."""
+        body = self.body
+        told = [name for name in self.shape.envelopes if body.get(name) is not None]
+        wrong = [name for name in told if not is_array(body[name])]
+        if wrong or not told:
+            raise self._without_list(wrong)
+        name = told[0]
+        filled = [other for other in told if body[other]]
+        if not body[name]:
+            self._check_empty(name, filled)
+        token, fault, drift = _read_token(body, self.shape)
+        fault = _reported_failure(body) or _two_lists(filled) or fault
+        for other in body:
+            if other != name and other not in _TOKEN_SPELLINGS:
+                count_drift(drift, f"unknown_envelope_field:{field_name(other, self.scrub)}")
+        return Envelope(body, body[name], f"$.{name}", token, fault, drift)
+
+    def _check_empty(self, name: str, filled: list[str]) -> None:
+        if filled:
+            raise self._error(
+                f"The answer has an empty list in {name!r} and records in {filled[0]!r}: "
+                "it cannot be told which is meant.",
+                f"$.{name}",
+            )
+        if failure := _reported_failure(self.body):
+            raise self._error(failure.message, failure.path)
+        for speaking in _SPEAKING_NAMES:
+            said = self.body.get(speaking)
+            if isinstance(said, str) and said.strip():
+                raise self._error(
+                    f"The answer has an empty list in {name!r} and a text in {speaking!r}, "
+                    "which may tell of an error.",
+                    f"$.{speaking}",
+                )
+
+    def _without_list(self, wrong: list[str]) -> ResponseDecodeError:
+        body, where = self.body, f"where {_documented(self.shape)} is documented ({self.found})."
+        present = wrong or [name for name in self.shape.envelopes if name in body]
+        if present:
+            name = present[0]
+            return self._error(
+                f"The answer has {kind(body[name])} in {name!r}, {where}", f"$.{name}"
+            )
+        shown = [repr(field_name(name, self.scrub)) for name in list(body)[:_MAX_NAMES]]
+        names = ", ".join(shown) or "no names"
+        more = f" and {len(body) - _MAX_NAMES} more" if len(body) > _MAX_NAMES else ""
+        error = any(name in body for name in (*_ERROR_NAMES, *_SPEAKING_NAMES))
+        hint = " It looks like an error sent with a success status." if error else ""
+        return self._error(f"The answer has {names}{more}, {where}{hint}", "$")
+
+    def _error(self, message: str, path: str) -> ResponseDecodeError:
+        return ResponseDecodeError(message, path=path, body=outline_body(self.body, self.scrub))
 
 
-def _no_list(body: dict[str, Any], shape: PageShape[Any], found: str) -> ResponseDecodeError:
-    present = next((name for name in shape.envelopes if name in body), None)
-    if present is not None:
-        return ResponseDecodeError(
-            f"The answer has {kind(body[present])} in {present!r}, "
-            f"where {_documented(shape)} is documented ({found}).",
-            path=f"$.{present}",
-            body=outline_body(body),
-        )
-    names = ", ".join(repr(field_name(name)) for name in list(body)[:_MAX_NAMES]) or "no names"
-    more = f" and {len(body) - _MAX_NAMES} more" if len(body) > _MAX_NAMES else ""
-    hint = (
-        " It looks like an error sent with a success status."
-        if any(name in body for name in _ERROR_HINTS)
-        else ""
+def _reported_failure(body: dict[str, Any]) -> Fault | None:
+    names = [name for name in _ERROR_NAMES if body.get(name)]
+    if body.get("success") is False:
+        names.append("success")
+    if not names:
+        return None
+    return Fault(f"$.{names[0]}", "The answer reports an error although its status is success.")
+
+
+def _two_lists(filled: list[str]) -> Fault | None:
+    if len(filled) < _TWO:
+        return None
+    first, second = filled[:_TWO]
+    return Fault(
+        f"$.{second}",
+        f"The answer has records in {first!r} and in {second!r}: "
+        "it cannot be told which are meant.",
     )
-    return ResponseDecodeError(
-        f"The answer has {names}{more}, where {_documented(shape)} is documented ({found}).{hint}",
-        body=outline_body(body),
-    )
-
-
-def _reported_error(body: dict[str, Any]) -> Fault | None:
-    for name in _ERROR_NAMES:
-        if body.get(name):
-            return Fault(f"$.{name}", "The answer reports an error although its status is success.")
-    return None
 
 
 def _read_token(
@@ -266,23 +257,28 @@ def _read_token(
 ) -> tuple[str | None, Fault | None, dict[str, int]]:
     drift: dict[str, int] = {}
     told = {name: body[name] for name in _TOKEN_SPELLINGS if body.get(name) is not None}
-    if not shape.paged:
-        for name in told:
-            count_drift(drift, f"unknown_envelope_field:{name}")
-        return None, None, drift
-    if _TOKEN not in body and not shape.token_optional:
+    if shape.paged and _TOKEN not in body and not shape.token_optional:
         count_drift(drift, f"missing_envelope_field:{_TOKEN}")
     for name, value in told.items():
-        if not isinstance(value, str):
-            return None, Fault(f"$.{name}", f"The answer has {kind(value)} as {name!r}."), drift
-        if not value:
+        if value == "":
             count_drift(drift, f"empty_envelope_field:{name}")
-        elif not _sendable(value):
-            return None, Fault(f"$.{name}", f"The {name!r} is not valid Unicode."), drift
+        elif flaw := _flaw_of_token(name, value, shape):
+            return None, Fault(f"$.{name}", flaw), drift
     tokens = {value for value in told.values() if value}
     if len(tokens) > 1:
         return None, Fault(f"$.{_TOKEN}", "The answer has two tokens that differ."), drift
     return next(iter(tokens), None), None, drift
+
+
+def _flaw_of_token(name: str, value: Any, shape: PageShape[Any]) -> str | None:
+    if not shape.paged:
+        return (
+            f"The answer has a {name!r}, so there are more records, and the legacy API has no "
+            'paging to fetch them: use api_version="v1".'
+        )
+    if not isinstance(value, str):
+        return f"The answer has {kind(value)} as {name!r}."
+    return None if _sendable(value) else f"The {name!r} is not valid Unicode."
 
 
 def _sendable(token: str) -> bool:

@@ -245,11 +245,10 @@ class Pipeline:
 
     def _decode(self, trip: Trip[T], response: WireResponse) -> tuple[DecodedPage[T], ResponseInfo]:
         try:
-            page = _page_of(response, trip.call.spec.shape)
+            page = _page_of(response, trip.call.spec.shape, self.config.api_key)
         except ResponseDecodeError as error:
             error.status, error.request_id = response.status, response.request_id
             error.attempts = tuple(trip.attempts)
-            _scrub(error, self.config.api_key)
             # The frames that read the body hold it in their locals, and error trackers print
             # those: the traceback starts anew here.
             raise error.with_traceback(None) from None
@@ -273,15 +272,7 @@ class Pipeline:
             setattr(trip, phase, getattr(trip, phase) + self._clock.now() - began)
 
 
-def _page_of(response: WireResponse, shape: PageShape[T]) -> DecodedPage[T]:
+def _page_of(response: WireResponse, shape: PageShape[T], key: Secret) -> DecodedPage[T]:
     if response.flaw is not None:
         raise ResponseDecodeError(f"The answer cannot be read: {response.flaw}.")
-    return decode_page(response.body, shape, content_type=response.content_type)
-
-
-def _scrub(error: ResponseDecodeError, key: Secret) -> None:
-    # The names of a body's fields are shown, and a server may echo anything in them.
-    error.message = key.scrub(error.message)
-    error.args = (error.message,)
-    error.path = key.scrub(error.path)
-    error.body = None if error.body is None else key.scrub(error.body)
+    return decode_page(response.body, shape, content_type=response.content_type, scrub=key.scrub)

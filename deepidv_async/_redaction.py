@@ -6,7 +6,7 @@ caller's wrong argument.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, cast
 
 __all__ = ["MASK", "Secret", "clean_text", "outline", "shown"]
@@ -67,8 +67,10 @@ def shown(value: object) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def outline(value: Any, depth: int = 0) -> Any:
+def outline(value: Any, depth: int = 0, scrub: Callable[[str], str] = str) -> Any:
     """Draw a JSON value without its contents: keys stay, values become type and length.
+
+    `scrub` takes the API key out of each name, before the name is cut.
 
     Example:
         `{"id": "wf_1", "steps": [1, 2]}` becomes `{"id": "str(4)", "steps": ["number", ...]}`.
@@ -83,18 +85,18 @@ def outline(value: Any, depth: int = 0) -> Any:
         case str():
             return f"str({len(value)})"
         case Mapping():
-            return _outline_object(cast("Mapping[str, object]", value), depth)
+            return _outline_object(cast("Mapping[str, object]", value), depth, scrub)
         case Sequence():
-            return _outline_array(cast("Sequence[object]", value), depth)
+            return _outline_array(cast("Sequence[object]", value), depth, scrub)
         case _:
             return type(value).__name__
 
 
-def _outline_object(value: Mapping[str, Any], depth: int) -> Any:
+def _outline_object(value: Mapping[str, Any], depth: int, scrub: Callable[[str], str]) -> Any:
     if depth >= _MAX_DEPTH:
         return f"object({len(value)})"
     drawn = {
-        clean_text(str(key), _MAX_NAME): outline(item, depth + 1)
+        clean_text(scrub(str(key)), _MAX_NAME): outline(item, depth + 1, scrub)
         for key, item in list(value.items())[:_MAX_ENTRIES]
     }
     if len(value) > _MAX_ENTRIES:
@@ -102,8 +104,8 @@ def _outline_object(value: Mapping[str, Any], depth: int) -> Any:
     return drawn
 
 
-def _outline_array(value: Sequence[Any], depth: int) -> Any:
+def _outline_array(value: Sequence[Any], depth: int, scrub: Callable[[str], str]) -> Any:
     if depth >= _MAX_DEPTH or not value:
         return f"array({len(value)})"
-    first = outline(value[0], depth + 1)
+    first = outline(value[0], depth + 1, scrub)
     return [first] if len(value) == 1 else [first, f"… {len(value) - 1} more"]

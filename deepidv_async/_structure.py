@@ -25,6 +25,7 @@ from deepidv_async._body import (
     Envelope,
     Fault,
     PageShape,
+    Scrub,
     count_drift,
     field_name,
     outline_body,
@@ -65,13 +66,16 @@ class DecodedPage(Generic[T]):
     drift: Mapping[str, int]
 
 
-def decode_page(body: bytes, shape: PageShape[T], *, content_type: str = "") -> DecodedPage[T]:
+def decode_page(
+    body: bytes, shape: PageShape[T], *, content_type: str = "", scrub: Scrub = str
+) -> DecodedPage[T]:
     """Read the body of a list.
 
     Args:
         body: the whole body, inflated.
         shape: what is documented for this call.
         content_type: the header's value; only told in messages.
+        scrub: takes the API key out of the names of fields before they are cut and told.
 
     Raises:
         ResponseDecodeError: the body is not JSON, its envelope is wrong, or a record is no
@@ -79,7 +83,7 @@ def decode_page(body: bytes, shape: PageShape[T], *, content_type: str = "") -> 
             was found. A token that is unreadable wins over a bad record as the error's `path`:
             it means that nobody can go on, not even without the record.
     """
-    envelope = read_envelope(body, shape, content_type=content_type)
+    envelope = read_envelope(body, shape, content_type=content_type, scrub=scrub)
     structure = _CONVERTER.get_structure_hook(shape.model)
     items: list[T] = []
     faults: list[Fault] = []
@@ -89,14 +93,14 @@ def decode_page(body: bytes, shape: PageShape[T], *, content_type: str = "") -> 
         except _UnreadableRecordError as error:
             faults.append(Fault(f"{envelope.path}[{index}]{error.path}", error.reason))
     if faults or envelope.fault:
-        raise _refusal(envelope, tuple(items), faults)
+        raise _refusal(envelope, tuple(items), faults, scrub)
     drift = dict(envelope.drift)
-    _add_drift(drift, items, _READERS[shape.model])
+    _add_drift(drift, items, _READERS[shape.model], scrub)
     return DecodedPage(tuple(items), envelope.next_token, drift)
 
 
 def _refusal(
-    envelope: Envelope, items: tuple[Any, ...], faults: list[Fault]
+    envelope: Envelope, items: tuple[Any, ...], faults: list[Fault], scrub: Scrub
 ) -> ResponseDecodeError:
     messages = [envelope.fault.message] if envelope.fault else []
     if faults:
@@ -107,7 +111,7 @@ def _refusal(
     return ResponseDecodeError(
         f"{' '.join(messages)} The readable records are in `partial`.",
         path=(envelope.fault or faults[0]).path,
-        body=outline_body(envelope.body),
+        body=outline_body(envelope.body, scrub),
         partial=PartialPage(items, envelope.next_token, tuple(fault.path for fault in faults)),
     )
 
@@ -263,7 +267,9 @@ def _make_converter() -> tuple[cattrs.Converter, Mapping[type, _RecordReader]]:
 _CONVERTER, _READERS = _make_converter()
 
 
-def _add_drift(drift: dict[str, int], items: Iterable[Any], reader: _RecordReader) -> None:
+def _add_drift(
+    drift: dict[str, int], items: Iterable[Any], reader: _RecordReader, scrub: Scrub
+) -> None:
     unknown: dict[str, int] = {}
     for item in items:
         for name in reader.enums:
@@ -276,7 +282,7 @@ def _add_drift(drift: dict[str, int], items: Iterable[Any], reader: _RecordReade
             else:
                 count_drift(drift, f"{_why_aside(item, spelling)}:{key}")
     for key, times in unknown.items():
-        count_drift(drift, f"unknown_field:{field_name(key)}", times)
+        count_drift(drift, f"unknown_field:{field_name(key, scrub)}", times)
 
 
 def _why_aside(item: Any, spelling: _Spelling) -> str:

@@ -97,6 +97,10 @@ class TokenBucket:
         except asyncio.CancelledError:
             self._queue.withdraw(waiter)
             raise
+        finally:
+            # The heap of deadlines forgets served waiters late: it must not keep their permits
+            # alive, since one that is dropped counts as written.
+            del waiter.future
 
     def permit(
         self, *, cost: float = 1, priority: Priority = "normal", deadline: float | None = None

@@ -215,6 +215,7 @@ class Ledger:
 
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""
+        self.now()  # a level that was set before the first request starts now
         resets_at = self.quota.refused(self.clock.wall())
         self.news.append(QuotaSpent(self.quota.used, resets_at))
         return resets_at

@@ -180,7 +180,11 @@ class Level:
         if lack <= 0:
             return self.paused_until
         if self.open + cost <= self.burst:
-            return self.at + lack / self.rate
+            due = self.at + lack / self.rate
+            if lack > cost and self._written:
+                # More is owed than a bucket holds, after a refusal: a hold that ends cuts that.
+                due = min(due, self._written[0].at + self.hold)
+            return due
         # All that can come back by itself is not enough: a request has to arrive first.
         return self._written[0].at + self.hold if self._written else None
 

@@ -55,10 +55,13 @@ def snapshot_of(ledger: Ledger) -> dict[str, Any]:
     """Give level and daily count as plain data."""
     now, tokens = _look(ledger)
     wall = ledger.look_at_wall(now)
+    # What is on its way may arrive later than this, and during a pause nothing comes back.
+    hold = ledger.limit.hold if ledger.level.open > 0 else 0.0
     return {
         "version": 1,
         "at": wall.isoformat(),
         "tokens": tokens,
+        "refills_after": max(hold, ledger.paused_for(now)),
         "quota": ledger.quota.snapshot(),
     }
 
@@ -72,8 +75,8 @@ def restore_into(ledger: Ledger, snapshot: Mapping[str, Any]) -> None:
     wall = ledger.clock.wall()
     try:
         taken_at = datetime.fromisoformat(snapshot["at"])
-        refilled = (wall - taken_at).total_seconds() * ledger.limit.per_second
-        tokens = float(snapshot["tokens"]) + max(0.0, refilled)
+        passed = (wall - taken_at).total_seconds() - float(snapshot["refills_after"])
+        tokens = float(snapshot["tokens"]) + max(0.0, passed) * ledger.limit.per_second
         ledger.quota.restore(snapshot["quota"], wall)
     except InvalidArgumentError:
         raise

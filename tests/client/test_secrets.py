@@ -148,6 +148,26 @@ async def test_a_server_that_echoes_the_key_in_its_headers(answer):
     assert KEY not in repr(events)
 
 
+@respx.mock
+async def test_a_long_key_as_a_fields_name():
+    """Names of fields are cut when they are told; the key is taken out before."""
+    key = KEY + "-" + "k" * 60
+    record = {"id": "wf", key: 1}
+    respx.get(f"{BASE}/workflow").mock(
+        side_effect=[
+            httpx.Response(200, json={key: []}),
+            httpx.Response(200, json={"workflows": [record], key: 1}),
+        ]
+    )
+    events = []
+    async with make_client(api_key=key, observers=[events.append]) as client:
+        error = await failure_of(client.list_workflows())
+        await client.list_workflows()
+    assert isinstance(error, DeepIDVError)
+    assert KEY not in str(error) + repr(error) + repr(error.to_dict())
+    assert KEY not in repr(events)
+
+
 async def test_the_key_is_not_in_a_cancelled_calls_traceback():
     """What a cancelled or timed-out call leaves behind holds no request either."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from deepidv_async._errors import ResponseDecodeError
 from deepidv_async._models import WorkflowSession
+from deepidv_async._redaction import MASK, Secret
 from deepidv_async._structure import PageShape, decode_page
 
 SHAPE = PageShape(WorkflowSession, ("sessions",), paged=True)
@@ -92,3 +93,43 @@ def test_the_error_as_plain_data():
     assert plain["path"] == "$.sessions[1].id"
     assert plain["partial"] == {"items": 1, "unreadable": ["$.sessions[1].id"]}
     assert json.loads(json.dumps(plain)) == plain
+
+
+# Longer than a name is shown, so that what is left after a cut is no longer the whole key.
+KEY = "sk_live_" + "0123456789abcdef" * 3
+ECHOES = [KEY, f"x-api-key: {KEY}", f"{'p' * 20}{KEY}", f"{KEY}\n{KEY}"]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda echo: {echo: 1},
+        lambda echo: {"sessions": "x", echo: []},
+        lambda echo: {"sessions": [], echo: [], "error": {echo: {echo: 1}}},
+        lambda echo: {"sessions": [{echo: 1}], "next_token": None},
+        lambda echo: {"sessions": [{"id": "s", echo: [{echo: 1}]}], "next_token": 5},
+        lambda echo: [{echo: 1}],
+    ],
+    ids=["no list", "wrong list", "error", "record", "token", "array"],
+)
+def test_a_key_in_a_name_is_scrubbed_before_it_is_cut(body, echo):
+    """A name that echoes the key shows a mask: no part of the key is left by shortening."""
+    with pytest.raises(ResponseDecodeError) as caught:
+        decode_page(
+            json.dumps(body(echo)).encode(), SHAPE, content_type=echo, scrub=Secret(KEY).scrub
+        )
+    error = caught.value
+    shown = f"{error} {error!r} {error.to_dict()} {error.path} {error.args}"
+    assert KEY[:10] not in shown
+    assert MASK in shown
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_key_in_a_name_is_scrubbed_in_drift(echo):
+    """Keys of drift become labels of metrics: they show the mask, the record keeps its name."""
+    body = {"sessions": [{"id": "s", echo: 1}], "next_token": None, echo: 1}
+    page = decode_page(json.dumps(body).encode(), SHAPE, scrub=Secret(KEY).scrub)
+    assert len(page.drift) == 2
+    assert all(MASK in key and KEY[:10] not in key for key in page.drift)
+    assert page.items[0].extra == {echo: 1}

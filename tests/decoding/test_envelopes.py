@@ -96,12 +96,24 @@ def test_a_bad_token_wins_over_a_bad_record():
 
 
 @pytest.mark.parametrize("name", ["next_token", "nextToken"])
-def test_a_token_without_paging_is_drift(name):
-    """An unpaged list that suddenly has a token says so; a null one is as documented."""
-    page = decode({"sessions": RECORDS, name: "abc"}, UNPAGED)
-    assert page.next_token is None
-    assert page.drift == {f"unknown_envelope_field:{name}": 1}
+@pytest.mark.parametrize("token", ["abc", 5, False, {}])
+def test_a_token_without_paging_is_refused(name, token):
+    """A legacy list with a token is a cut list: refused with its records, never passed as whole."""
+    error = refused({"sessions": RECORDS, name: token}, UNPAGED)
+    assert error.path == f"$.{name}"
+    assert "legacy API has no paging" in error.message
+    assert 'api_version="v1"' in error.message
+    assert [session.id for session in error.partial.items] == ["s_2", "s_1"]
+    assert (error.partial.next_token, error.skippable) == (None, False)
+
+
+@pytest.mark.parametrize("name", ["next_token", "nextToken"])
+def test_no_token_without_paging_is_as_documented(name):
+    """A null token says that the list is whole; an empty one too, and counts as drift."""
     assert decode({"sessions": RECORDS, name: None}, UNPAGED).drift == {}
+    page = decode({"sessions": RECORDS, name: ""}, UNPAGED)
+    assert (len(page.items), page.next_token) == (2, None)
+    assert page.drift == {f"empty_envelope_field:{name}": 1}
 
 
 def test_other_names_beside_the_list_are_drift():
@@ -123,11 +135,29 @@ def test_many_names_become_few_kinds_of_drift():
 
 
 def test_the_first_accepted_name_with_a_list_is_read():
-    """Order of preference decides, not order in the body; the rest counts as drift."""
-    body = {"data": [{"id": "other"}], "workflows": {}, "sessions": RECORDS}
-    page = decode(body, UNPAGED)
+    """Order of preference decides, not order in the body; what else is empty counts as drift."""
+    page = decode({"data": [], "workflows": None, "sessions": RECORDS}, UNPAGED)
     assert ids(page) == ["s_2", "s_1"]
     assert page.drift == {"unknown_envelope_field:data": 1, "unknown_envelope_field:workflows": 1}
+
+
+def test_records_under_two_names_are_refused():
+    """Nobody can tell which are meant: those of the preferred name are `partial`."""
+    error = refused({"data": [{"id": "other"}], "idvs": [], "workflows": RECORDS}, UNPAGED)
+    assert error.path == "$.data"
+    assert "'workflows' and in 'data'" in error.message
+    assert [session.id for session in error.partial.items] == ["s_2", "s_1"]
+    assert not error.skippable
+
+
+@pytest.mark.parametrize("records", [[], RECORDS])
+@pytest.mark.parametrize("wrong", [{"items": RECORDS}, {}, "x", "", 0, False])
+@pytest.mark.parametrize(("name", "other"), [("sessions", "data"), ("data", "sessions")])
+def test_an_accepted_name_without_a_list_is_refused(name, other, wrong, records):
+    """A list under another name does not excuse it: the records may be in what is no list."""
+    error = refused({name: wrong, other: records}, UNPAGED)
+    assert (error.path, error.partial) == (f"$.{name}", None)
+    assert f"in {name!r}" in error.message
 
 
 def test_a_preferred_name_without_a_list_does_not_hide_one():
@@ -164,6 +194,33 @@ def test_no_error_and_a_message_beside_a_list_are_drift(beside):
     page = decode({"sessions": RECORDS, "next_token": None, **beside})
     assert len(page.items) == 2
     assert page.drift == {f"unknown_envelope_field:{name}": 1 for name in beside}
+
+
+@pytest.mark.parametrize("name", ["message", "detail"])
+def test_an_empty_list_beside_a_text_is_refused(name):
+    """A text may say why there are no records; an empty one, or no text at all, says nothing."""
+    body = {"sessions": [], "next_token": None}
+    error = refused({**body, name: "Forbidden"})
+    assert (error.path, error.partial) == (f"$.{name}", None)
+    assert "Forbidden" not in error.message
+    for nothing in ("", " ", None, 5):
+        page = decode({**body, name: nothing})
+        assert (page.items, page.drift) == ((), {f"unknown_envelope_field:{name}": 1})
+
+
+def test_a_list_without_success_is_refused():
+    """`success` that is false is a reported failure, with or without records; true is drift."""
+    body = {"next_token": "t", "success": False}
+    error = refused({**body, "sessions": []})
+    assert (error.path, error.partial) == ("$.success", None)
+    error = refused({**body, "sessions": RECORDS})
+    assert (error.path, len(error.partial.items)) == ("$.success", 2)
+    assert decode({**body, "sessions": [], "success": True}).items == ()
+
+
+def test_an_empty_list_with_an_error_has_no_partial():
+    """No records are no partial page: it could be taken for an empty one."""
+    assert refused({"sessions": [], "next_token": None, "error": "x"}).partial is None
 
 
 def test_a_byte_order_mark_is_tolerated():

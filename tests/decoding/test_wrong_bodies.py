@@ -105,6 +105,8 @@ WRONG = [
     (V1, b'{"sessions":0}', "$.sessions", "has a number in 'sessions'"),
     (LEGACY, b'{"data":{"sessions":[]}}', "$.data", "has an object in 'data'"),
     (LEGACY, b'{"data":null,"idvs":""}', "$.idvs", "has a string in 'idvs'"),
+    (LEGACY, b'{"sessions":{"items":[{"id":"s"}]},"data":[]}', "$.sessions", "has an object in"),
+    (LEGACY, b'{"sessions":"x","workflows":[]}', "$.sessions", "has a string in 'sessions'"),
     (WORKFLOWS, b'{"workflows":{"0":{"id":"wf_1"}}}', "$.workflows", "an object"),
     # An error that was sent with a success status.
     (V1, b'{"error":"Something went wrong."}', "$", "looks like an error"),
@@ -113,7 +115,12 @@ WRONG = [
     (LEGACY, b'{"detail":"Invalid or missing API key"}', "$", "looks like an error"),
     (V1, b'{"error":{"code":"X"},"sessions":[],"next_token":null}', "$.error", "reports an error"),
     (LEGACY, b'{"sessions":[],"data":[{"id":"s"}]}', "$.sessions", "empty list in 'sessions'"),
-    # A token that is none.
+    (LEGACY, b'{"idvs":[{"id":"a"}],"data":[{"id":"b"}]}', "$.data", "which are meant"),
+    (LEGACY, b'{"sessions":[],"message":"Forbidden"}', "$.message", "a text in 'message'"),
+    (V1, b'{"sessions":[],"detail":"No access"}', "$.detail", "a text in 'detail'"),
+    (V1, b'{"sessions":[],"success":false}', "$.success", "reports an error"),
+    # A token that is none, or has no place.
+    (WORKFLOWS, b'{"workflows":[],"next_token":"t"}', "$.next_token", "has no paging"),
     (V1, b'{"sessions":[],"next_token":0}', "$.next_token", "a number as 'next_token'"),
     (V1, b'{"sessions":[],"next_token":{"id":"s"}}', "$.next_token", "an object as"),
     (V1, b'{"sessions":[],"next_token":false}', "$.next_token", "a boolean as"),

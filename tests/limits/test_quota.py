@@ -325,3 +325,16 @@ def test_the_reset_of_an_idle_window():
     assert quota.refused(NOON) == NOON + DAY + timedelta(minutes=1)
     quota.roll(NOON + timedelta(minutes=15))
     assert quota.left == 5
+
+
+@marked
+async def test_a_snapshot_knows_what_is_on_its_way(clock):
+    """Tokens of requests under way start to come back when they have surely arrived."""
+    bucket = make(clock, per_day=None)
+    permits = [await bucket.acquire() for _ in range(35)]
+    for permit in permits:
+        permit.written()
+    assert bucket.snapshot()["refills_after"] == 0.5
+    permits[0].seen()
+    bucket.throttled(50)
+    assert bucket.snapshot()["refills_after"] == pytest.approx(50)

@@ -296,3 +296,41 @@ async def test_waits_are_measured():
     stats = line.bucket.stats()
     assert stats.wait_p50 == pytest.approx(0.1, abs=0.01)
     assert stats.wait_p99 == pytest.approx(5.0, abs=0.01)
+
+
+async def test_permits_that_nobody_holds_come_back_with_a_deadline_too():
+    """A program that only ever acquires is served on and on, also when it gives a deadline."""
+    loop = asyncio.get_running_loop()
+    bucket = TokenBucket(RateLimit(per_day=None))
+    served = 0
+
+    async def caller():
+        nonlocal served
+        await bucket.acquire(deadline=3600)
+        served += 1
+
+    callers = [asyncio.create_task(caller()) for _ in range(300)]
+    await asyncio.wait(callers, timeout=60)
+    assert served == 300
+    assert loop.time() < 13
+
+
+async def test_a_hold_that_ends_after_a_refusal_wakes_the_head():
+    """After a 429 nobody waits on while tokens are there: slow answers count after `hold`."""
+    bucket = TokenBucket(RateLimit(per_day=None))
+    permits = [await bucket.acquire() for _ in range(21)]
+    for permit in permits:
+        permit.written()
+    permits[0].seen()
+    bucket.throttled(None)
+    head = asyncio.create_task(bucket.acquire())
+    await asyncio.sleep(0.55)
+    assert head.done()
+
+
+async def test_a_spent_quota_before_the_first_request_leaves_the_level():
+    """The server's word on the quota does not fill an empty bucket."""
+    bucket = TokenBucket(RateLimit(initial=0))
+    await asyncio.sleep(100)
+    bucket.quota_exceeded()
+    assert bucket.stats().tokens < 1
