@@ -17,6 +17,7 @@ __all__ = ["APIVersion", "Config", "Timeouts", "resolve_config", "seconds"]
 APIVersion: TypeAlias = Literal["legacy", "v1"]
 
 DEFAULT_BASE_URL: Final = "https://api.deepidv.com"
+_MAX_URL: Final = 2_000
 _MAX_KEY: Final = 512
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?")
 
@@ -166,7 +167,7 @@ def _check_base_url(value: object) -> tuple[str, bool]:
 
 def _split(value: str) -> tuple[SplitResult, str, str] | None:
     """Give the parts, the host, and the host with its port; `None` if it is not a URL."""
-    if "\\" in value or any(not "!" <= char <= "~" for char in value):
+    if len(value) > _MAX_URL or "\\" in value or any(not "!" <= char <= "~" for char in value):
         return None
     try:
         parts = urlsplit(value)
@@ -181,7 +182,9 @@ def _split(value: str) -> tuple[SplitResult, str, str] | None:
 
 
 def _is_host(host: str) -> bool:
-    return _HOST_NAME.fullmatch(host) is not None or _address(host) is not None
+    # The HTTP library takes digits and dots for an IPv4 address and refuses a wrong one.
+    named = _HOST_NAME.fullmatch(host) is not None and host.strip("0123456789.") != ""
+    return named or _address(host) is not None
 
 
 def _is_loopback(host: str) -> bool:

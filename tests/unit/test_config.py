@@ -199,6 +199,10 @@ URLISH = st.lists(st.sampled_from(WORDS) | st.sampled_from(":/@?#%[]\\.0 \té"),
 @given(st.text(max_size=40) | URLISH)
 @example("http://[::1]evil.example")
 @example("http://127.0.0.1\\@evil.example")
+@example("https://0.0.0.300")
+@example("https://00.0.0.0")
+@example("https://1.2.3")
+@example("https://h.example/" + "a" * 70_000)
 @settings(max_examples=150)
 def test_no_base_url_slips_through(url):
     """Any text is refused as ours, or names the same host to the HTTP library as to the check."""
