@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
+import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
@@ -30,6 +31,13 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+class _Nowhere(io.StringIO):
+    """Stands for standard error where that is closed: what is told vanishes."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 class Terminal:
     """Where a command prints.
 
@@ -37,16 +45,24 @@ class Terminal:
         no_color: print no colours, whatever the terminal can. The environment's `NO_COLOR`
             says the same; `FORCE_COLOR` asks for them in a pipe, `TERM=dumb` has none.
         quiet: print no notes, only data and errors.
+
+    Raises:
+        click.ClickException: standard output is closed (`>&-`), so nothing can be printed.
     """
 
     def __init__(self, *, no_color: bool = False, quiet: bool = False) -> None:
-        for stream in (sys.stdout, sys.stderr):
+        # Python has `None` for a stream that was closed before the program began. Without a
+        # place for the data a command is not worth its requests; messages can be left out.
+        if sys.stdout is None:
+            raise click.ClickException("Standard output is closed: there is nowhere to print.")
+        told: TextIO = _Nowhere() if sys.stderr is None else sys.stderr
+        for stream in (sys.stdout, told):
             if isinstance(stream, io.TextIOWrapper):
                 # A letter that the encoding lacks becomes an escape instead of an error.
                 stream.reconfigure(errors="backslashreplace")
         self.plain: bool = no_color or bool(os.environ.get("NO_COLOR"))
         self.out: Console = self._console(sys.stdout)
-        self.err: Console = self._console(sys.stderr)
+        self.err: Console = self._console(told)
         self.quiet: bool = quiet
 
     def _console(self, stream: TextIO) -> Console:
@@ -117,7 +133,7 @@ class Terminal:
             A function that takes the new number.
         """
         busy = beside_data and self.shown
-        if self.quiet or busy or not sys.stderr.isatty() or self.err.is_dumb_terminal:
+        if self.quiet or busy or not self.err.file.isatty() or self.err.is_dumb_terminal:
             yield lambda _: None
             return
         line = Spinner("line", f"{noun} ...")
@@ -156,7 +172,7 @@ def silence() -> None:
 
     Without this the interpreter would complain at its end that a stream cannot be flushed.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:

@@ -127,6 +127,47 @@ def test_a_pipe_that_is_closed_on_the_way(api, workflow_id):
     assert program.returncode == 141
 
 
+def _with_closed(streams, *arguments):
+    """Run the program from a shell that closes streams: nobody else starts it without them."""
+    script = f'exec "$@" {streams}'
+    return subprocess.run(
+        ["sh", "-c", script, "sh", *PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["workflows"], ["workflows", "-o", "table"], ["sim", "--port", "0"], ["demo"]],
+    ids=" ".join,
+)
+def test_a_closed_standard_output(api, arguments):
+    """`>&-`: one line says so, before any request is made."""
+    ended = _with_closed(">&-", *arguments)
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: Standard output is closed: there is nowhere to print.\n"
+    assert len(api.simulator.journal) == 0
+
+
+def test_a_closed_standard_error(api):
+    """`2>&-`: the data comes whole, and the code still tells what went wrong."""
+    fine = _with_closed("2>&-", "workflows", "-v")
+    assert [json.loads(line)["id"] for line in fine.stdout.splitlines()] == list(
+        api.simulator.workflow_ids
+    )
+    assert fine.returncode == 0
+    refused = _with_closed("2>&-", "sessions", "nobody")
+    assert (refused.returncode, refused.stdout) == (8, "")
+
+
+def test_both_streams_closed(api):
+    """With neither stream there is only the code."""
+    assert _with_closed(">&- 2>&-", "workflows").returncode == 1
+
+
 def test_an_interrupt_on_the_way(api, workflow_id):
     """Ctrl-C amid the pages: 130, what came so far is whole, no traceback."""
     api.simulator.latency = 0.2
@@ -175,4 +216,7 @@ def test_silence(monkeypatch):
         broken.write("nobody reads this")
         monkeypatch.setattr(sys, "stdout", broken)
         monkeypatch.setattr(sys, "stderr", whole)
+        silence()
+        broken.write("nor this")
+        monkeypatch.setattr(sys, "stderr", None)
         silence()

@@ -52,7 +52,7 @@ async def test_a_permit_is_told_of_writing_and_answer():
     async def answer(server, head):
         return BODY
 
-    async with raw_server(answer) as server:
+    async with raw_server(answer) as server, asyncio.timeout(5):
         async with make_client(base_url=server.base_url, rate_limit=ledger) as client:
             await client.list_workflows()
             await client.list_workflows()
@@ -82,7 +82,7 @@ async def test_a_cancelled_wait_for_a_connection_gives_the_permit_back():
         await go_on.wait()
         return BODY
 
-    async with raw_server(answer) as server:
+    async with raw_server(answer) as server, asyncio.timeout(5):
         async with make_client(
             base_url=server.base_url, rate_limit=ledger, max_connections=1
         ) as client:
@@ -107,7 +107,7 @@ async def test_a_call_cancelled_on_the_wire_counts_as_written():
     async def answer(server, head):
         await asyncio.sleep(60)
 
-    async with raw_server(answer) as server:
+    async with raw_server(answer) as server, asyncio.timeout(5):
         async with make_client(base_url=server.base_url, rate_limit=ledger) as client:
             with anyio.move_on_after(0.1) as scope:
                 await client.list_workflows()
@@ -122,7 +122,7 @@ async def test_a_call_cancelled_before_it_began_gives_the_permit_back():
     async def answer(server, head):
         return BODY
 
-    async with raw_server(answer) as server:
+    async with raw_server(answer) as server, asyncio.timeout(5):
         async with make_client(base_url=server.base_url, rate_limit=ledger) as client:
             await client.list_workflows()
             ledger.told.clear()
@@ -143,7 +143,7 @@ async def test_a_child_task_that_is_cancelled_alone():
         reached.set()
         await asyncio.sleep(60)
 
-    async with raw_server(answer) as server:
+    async with raw_server(answer) as server, asyncio.timeout(5):
         async with make_client(base_url=server.base_url) as client:
             before = asyncio.all_tasks()
             call = asyncio.create_task(client.list_workflows())
@@ -155,19 +155,32 @@ async def test_a_child_task_that_is_cancelled_alone():
                 await call
 
 
-async def test_a_transport_that_reports_nothing():
-    """Under a transport without reports a request counts as written once it is handed over."""
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (httpx.ReadTimeout, "written"),
+        (httpx.WriteTimeout, "written"),
+        (httpx.ReadError, "written"),
+        (httpx.ConnectError, "unsent"),
+        (httpx.ConnectTimeout, "unsent"),
+        (httpx.PoolTimeout, "unsent"),
+    ],
+)
+async def test_a_transport_that_reports_nothing(kind, told):
+    """Under a transport without reports a request that was handed over counts as written.
+
+    The exception are errors that say that there never was a connection to write to.
+    """
     ledger = Ledger()
-    transport = httpx.MockTransport(_answer)
-    async with httpx.AsyncClient(transport=transport) as injected:
+
+    def fail(request):
+        raise kind("mine", request=request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as injected:
         async with make_client(rate_limit=ledger, http_client=injected) as client:
             with pytest.raises(APIConnectionError):
                 await client.with_options(retry=_no_retry()).list_workflows()
-    assert ledger.told == ["written"]
-
-
-def _answer(request):
-    raise httpx.ReadTimeout("slow", request=request)
+    assert ledger.told == [told]
 
 
 def _no_retry():

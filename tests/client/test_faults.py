@@ -6,6 +6,7 @@ import json
 import time
 import zlib
 
+import httpx
 import pytest
 
 from deepidv_async import (
@@ -165,20 +166,88 @@ async def test_bodies_are_capped(encoding, body, said, monkeypatch):
     assert caught.value.partial is None
 
 
-async def test_an_error_keeps_its_status_without_its_body():
-    """A 401 whose body breaks off, or is too large, is still a 401."""
-    huge = http_answer(b"x" * 100_000, "401 Unauthorized")
+@pytest.mark.parametrize(
+    ("fault", "ended"),
+    [
+        (Fault("cut-body", 10), "fault"),
+        (Fault("cut-body", 10, reset=True), "fault"),
+        (Fault(), "client"),
+    ],
+    ids=["cut off", "reset", "too large"],
+)
+async def test_an_error_keeps_its_status_without_its_body(fault, ended):
+    """A 401 whose body breaks off, or is too large, is still a 401, at the first try."""
+    huge = http_answer(b"x" * 1_000_000, "401 Unauthorized")
 
     async def refuse(server, head):
         return huge
 
-    faults = [Fault("cut-body", 10), Fault()]
-    async with raw_server(refuse) as server, FaultProxy(port_of(server), *faults) as proxy:
-        async with make_client(base_url=proxy.base_url) as client:
-            for _ in faults:
-                with pytest.raises(AuthenticationError) as caught:
-                    await client.list_workflows()
-                assert caught.value.status == 401
+    async with raw_server(refuse) as server, FaultProxy(port_of(server), fault) as proxy:
+        async with make_client(base_url=proxy.base_url, retry=ONCE) as client:
+            with pytest.raises(AuthenticationError) as caught:
+                await client.list_workflows()
+        assert [seen.fault for seen in proxy.seen] == [fault]
+        async with asyncio.timeout(5):
+            while proxy.seen[0].ended is None:
+                await asyncio.sleep(0.001)
+        assert proxy.seen[0].ended == ended
+        assert proxy.seen[0].sent < len(huge)
+    assert caught.value.status == 401
+    assert len(caught.value.attempts) == 1
+
+
+async def test_a_refused_body_gives_its_connection_back(monkeypatch):
+    """A body that is not read to its end holds no slot of the pool: the next call has it."""
+    monkeypatch.setattr(transport_module, "MAX_RAW", 200_000)
+
+    async def huge_first(server, head):
+        return http_answer(b" " * 3_000_000 if len(server.requests) == 1 else PLAIN)
+
+    async with raw_server(huge_first) as server:
+        options = {"max_connections": 1, "timeout": Timeouts(pool=0.3), "retry": ONCE}
+        async with make_client(base_url=server.base_url, **options) as client:
+            with pytest.raises(ResponseDecodeError, match="larger than 200000 bytes"):
+                await client.list_workflows()
+            assert len(await client.list_workflows()) == 50
+        assert server.connections == 2
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body without an end, which notices that it is closed."""
+
+    closed = False
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return b" " * 10_000
+
+    async def aclose(self):
+        self.closed = True
+
+
+async def test_a_body_is_closed_before_the_call_ends(monkeypatch):
+    """The answer is closed by the call itself, not some time later by the garbage collector."""
+    monkeypatch.setattr(transport_module, "MAX_RAW", 200_000)
+    body = Endless()
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=body))
+    async with httpx.AsyncClient(transport=transport) as injected, asyncio.timeout(5):
+        async with make_client(http_client=injected) as client:
+            with pytest.raises(ResponseDecodeError, match="larger than 200000 bytes"):
+                await client.list_workflows()
+            assert body.closed
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_loopback_needs_no_proxy(monkeypatch, name):
+    """A proxy of the environment is not asked for this machine's own addresses."""
+    async with raw_server(answer) as gone:
+        nobody = gone.base_url
+    monkeypatch.setenv(name, nobody)
+    async with raw_server(answer) as server:
+        async with make_client(base_url=server.base_url, retry=ONCE) as client:
+            assert len(await client.list_workflows()) == 50
 
 
 async def test_the_pool_opens_no_more_connections_than_allowed():
@@ -188,7 +257,7 @@ async def test_the_pool_opens_no_more_connections_than_allowed():
         await asyncio.sleep(0.005)
         return http_answer(PLAIN)
 
-    async with raw_server(slow) as server:
+    async with raw_server(slow) as server, asyncio.timeout(5):
         async with make_client(
             base_url=server.base_url, max_connections=5, rate_limit=None
         ) as client:
@@ -204,7 +273,7 @@ async def test_each_phase_has_its_own_timeout():
         await go_on.wait()
         return http_answer(PLAIN)
 
-    async with raw_server(wait) as server:
+    async with raw_server(wait) as server, asyncio.timeout(5):
         async with make_client(
             base_url=server.base_url, max_connections=1, timeout=Timeouts(pool=0.05), retry=ONCE
         ) as client:

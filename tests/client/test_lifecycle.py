@@ -55,7 +55,7 @@ async def test_a_closed_client_says_so():
 @pytest.mark.asyncio
 async def test_calls_under_way_when_the_client_is_closed():
     """A call that waits for the limiter while the client is closed ends with the same error."""
-    async with raw_server(answer) as server:
+    async with raw_server(answer) as server, asyncio.timeout(5):
         limit = RateLimit(per_second=20, burst=1)
         client = make_client(base_url=server.base_url, rate_limit=limit)
         await client.list_workflows()
@@ -272,7 +272,8 @@ async def test_a_forked_child_starts_clean():
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", FORK, server.base_url, stdout=subprocess.PIPE
         )
-        out, _ = await process.communicate()
+        async with asyncio.timeout(20):
+            out, _ = await process.communicate()
     parent_tokens, (refused, told) = json.loads(out)
     assert parent_tokens == pytest.approx(4, abs=0.3)
     assert refused is True
@@ -299,7 +300,12 @@ async def test_the_parents_connections_are_left_alone(monkeypatch):
                 ProcessForked(parent=parent, child=parent + 1)
             ]
             for each, session in zip((client, quiet), sessions, strict=True):
-                assert each._pipeline.transport._sessions.parents == [session]
+                held = each._pipeline.transport._sessions
+                assert held.parents == [session]
+                assert held._current is not session
+                assert held._current.gate is not session.gate
+                assert held._current.client is not session.client
+                assert not session.client.is_closed
                 await each.aclose()
                 await session.client.aclose()
 

@@ -42,6 +42,24 @@ def serve_v1(*pages):
     return respx.get(url__startswith=f"{BASE}/v1/sessions").mock(side_effect=answer)
 
 
+def serve_places(places):
+    """Mock `GET /v1/sessions` by its cursor: each place (`""` the first) has answers in turn.
+
+    A request for a place that is unknown, or asked too often, fails.
+    """
+    left = {token: iter(answers) for token, answers in places.items()}
+
+    def answer(request):
+        found = next(left[request.url.params.get("next_token", "")], None)
+        if found is None:
+            raise LookupError("this place was not to be asked for again")
+        if isinstance(found, dict):
+            return httpx.Response(200, json=found)
+        return _raise(found)
+
+    return respx.get(url__startswith=f"{BASE}/v1/sessions").mock(side_effect=answer)
+
+
 def _raise(found):
     if isinstance(found, Exception):
         raise found
@@ -119,17 +137,12 @@ async def test_collect_stops_at_max_items_and_leaves_the_rest():
 @respx.mock
 async def test_a_failed_page_is_fetched_again():
     """After an error the same iterator goes on where it was: nothing lost, nothing twice."""
-    answers = iter(
-        [
-            httpx.Response(200, json=sessions_body("s3", next_token="t1")),
-            httpx.ConnectError("gone"),
-            httpx.Response(200, json=sessions_body("s2", next_token="t2")),
-            httpx.Response(200, json=sessions_body("s1")),
-        ]
-    )
-    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(
-        side_effect=lambda request: _raise(next(answers))
-    )
+    places = {
+        "": [sessions_body("s3", next_token="t1")],
+        "t1": [httpx.ConnectError("gone"), sessions_body("s2", next_token="t2")],
+        "t2": [sessions_body("s1")],
+    }
+    serve_places(places)
     found = []
     async with make_client(api_version="v1", retry=RetryPolicy(max_retries=0)) as client:
         items = client.iter_workflow_sessions("wf_1")
@@ -146,16 +159,11 @@ async def test_a_failed_page_is_fetched_again():
 @respx.mock
 async def test_collect_gives_back_what_it_had_when_a_page_fails():
     """What was gathered before an error is gathered again, with the rest, by the next try."""
-    answers = iter(
-        [
-            httpx.Response(200, json=sessions_body("s4", "s3", next_token="t1")),
-            httpx.ConnectError("gone"),
-            httpx.Response(200, json=sessions_body("s2", "s1")),
-        ]
-    )
-    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(
-        side_effect=lambda request: _raise(next(answers))
-    )
+    places = {
+        "": [sessions_body("s4", "s3", next_token="t1")],
+        "t1": [httpx.ConnectError("gone"), sessions_body("s2", "s1")],
+    }
+    serve_places(places)
     async with make_client(api_version="v1", retry=RetryPolicy(max_retries=0)) as client:
         items = client.iter_workflow_sessions("wf_1")
         with pytest.raises(APIConnectionError):
@@ -169,10 +177,7 @@ async def test_a_poison_record_does_not_stop_the_iteration_for_ever():
     """The error has the readable records of its page; going on means the page behind."""
     poisoned = sessions_body("s4", "s3", next_token="t1")
     poisoned["sessions"].insert(1, {"status": "PENDING"})
-    answers = iter([poisoned, sessions_body("s2")])
-    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(
-        side_effect=lambda request: httpx.Response(200, json=next(answers))
-    )
+    route = serve_places({"": [poisoned], "t1": [sessions_body("s2")]})
     found = []
     async with make_client(api_version="v1") as client:
         items = client.iter_workflow_sessions("wf_1")
@@ -183,6 +188,7 @@ async def test_a_poison_record_does_not_stop_the_iteration_for_ever():
         found += [session.id for session in error.partial.items]
         found += [session.id for session in await items.collect()]
     assert found == ["s4", "s3", "s2"]
+    assert [call.request.url.params.get("next_token") for call in route.calls] == [None, "t1"]
     assert error.path == "$.sessions[1].id"
     assert error.partial.next_token == "t1"
     assert error.partial.unreadable == ("$.sessions[1].id",)
@@ -193,12 +199,14 @@ async def test_a_poison_record_does_not_stop_the_iteration_for_ever():
 @respx.mock
 async def test_an_unreadable_page_is_fetched_again():
     """A body that cannot be read at all leaves the place where it was."""
-    answers = iter(
-        [httpx.Response(200, text="<html>"), httpx.Response(200, json=sessions_body("s1"))]
-    )
-    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(side_effect=lambda _: next(answers))
+    places = {
+        "": [sessions_body("s2", next_token="t1")],
+        "t1": [httpx.Response(200, text="<html>"), sessions_body("s1")],
+    }
+    serve_places(places)
     async with make_client(api_version="v1") as client:
         items = client.iter_workflow_sessions("wf_1")
+        assert (await anext(items)).id == "s2"
         with pytest.raises(ResponseDecodeError):
             await anext(items)
         assert (await anext(items)).id == "s1"
@@ -208,10 +216,8 @@ async def test_an_unreadable_page_is_fetched_again():
 async def test_an_unreadable_cursor_does_not_end_the_iteration():
     """If the cursor cannot be read, the page is fetched again: it is not the last one."""
     broken = sessions_body("s2") | {"next_token": 5}
-    answers = iter([broken, sessions_body("s2", next_token="t1"), sessions_body("s1")])
-    respx.get(url__startswith=f"{BASE}/v1/sessions").mock(
-        side_effect=lambda request: httpx.Response(200, json=next(answers))
-    )
+    places = {"": [broken, sessions_body("s2", next_token="t1")], "t1": [sessions_body("s1")]}
+    serve_places(places)
     async with make_client(api_version="v1") as client:
         items = client.iter_workflow_sessions("wf_1")
         with pytest.raises(ResponseDecodeError) as caught:
@@ -248,7 +254,7 @@ async def test_a_cursor_that_came_before_is_refused(tokens):
 async def test_several_tasks_share_one_iterator():
     """Each record goes to exactly one of the tasks that pull from an iterator."""
     pages = [[f"s{page}-{index}" for index in range(7)] for page in range(9)]
-    serve_v1(*pages)
+    route = serve_v1(*pages)
     found = []
 
     async def pull(items):
@@ -258,10 +264,26 @@ async def test_several_tasks_share_one_iterator():
 
     async with make_client(api_version="v1") as client:
         items = client.iter_workflow_sessions("wf_1")
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             for _ in range(4):
                 group.create_task(pull(items))
     assert sorted(found) == sorted(each for page in pages for each in page)
+    assert route.call_count == len(pages)
+
+
+@respx.mock
+async def test_tasks_that_ask_at_once_cause_one_request():
+    """Who waited for another's fetch takes from its page: nothing is fetched ahead of need."""
+    route = serve_v1(["s9", "s8", "s7"], ["s6", "s5", "s4"], ["s3"])
+    async with make_client(api_version="v1") as client, asyncio.timeout(5):
+        items = client.iter_workflow_sessions("wf_1")
+        for pages, expected in ((1, {"s9", "s8", "s7"}), (2, {"s6", "s5", "s4"})):
+            found = await asyncio.gather(*(anext(items) for _ in range(3)))
+            assert {session.id for session in found} == expected
+            assert route.call_count == pages
+        found = await asyncio.gather(*(anext(items, None) for _ in range(3)))
+        assert [session.id for session in found if session] == ["s3"]
+        assert route.call_count == 3
 
 
 @respx.mock
@@ -275,7 +297,7 @@ async def test_aclose_ends_the_iteration():
         return httpx.Response(200, json=sessions_body("s1", next_token="t1"))
 
     route = respx.get(url__startswith=f"{BASE}/v1/sessions").mock(side_effect=answer)
-    async with make_client(api_version="v1") as client:
+    async with make_client(api_version="v1") as client, asyncio.timeout(5):
         items = client.iter_workflow_sessions("wf_1")
         pending = asyncio.create_task(items.collect())
         await arrived.wait()

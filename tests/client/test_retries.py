@@ -183,6 +183,35 @@ async def test_a_pause_above_the_cap_refuses_everybody():
 
 
 @respx.mock
+async def test_a_longer_cap_holds_for_the_limiter_too():
+    """With a cap of 300 s, a pause of 120 s is waited for, also by calls that come meanwhile."""
+    route = respx.get(f"{BASE}/workflow").mock(
+        side_effect=[httpx.Response(429, headers={"retry-after": "120"}), OK, OK]
+    )
+    policy = RetryPolicy(retry_after_cap=300, random=lambda: 1.0)
+    async with make_client(retry=policy) as client:
+        first = asyncio.create_task(client.list_workflows())
+        await asyncio.sleep(1)
+        assert (await client.list_workflows()).response.elapsed == pytest.approx(119, abs=0.1)
+        assert (await first).response.attempts == 2
+    assert route.call_count == 3
+
+
+@respx.mock
+async def test_a_shorter_cap_holds_for_the_limiter_too():
+    """With a cap of 5 s, calls behind a pause of 20 s are refused at once, unsent."""
+    route = respx.get(f"{BASE}/workflow").respond(429, headers={"retry-after": "20"})
+    policy = RetryPolicy(retry_after_cap=5, random=lambda: 1.0)
+    async with make_client(retry=policy) as client:
+        for attempts in (1, 0):
+            with pytest.raises(RateLimitError) as caught:
+                await client.list_workflows()
+            assert len(caught.value.attempts) == attempts
+    assert route.call_count == 1
+    assert now() == 0
+
+
+@respx.mock
 async def test_a_429_pauses_every_call():
     """One throttled call holds the others back until the pause is over."""
     sent = []
@@ -247,6 +276,27 @@ async def test_a_deadline_ends_an_attempt():
     assert [(each.error, each.elapsed) for each in caught.value.attempts] == [
         ("CancelledError", pytest.approx(3.0))
     ]
+
+
+@respx.mock
+async def test_a_deadline_that_cuts_off_a_retry_keeps_the_error_before_it():
+    """The cut-off itself explains nothing: the failure that made the retry is the cause."""
+    tries = []
+
+    async def fail_then_hang(request):
+        tries.append(now())
+        if len(tries) > 1:
+            await asyncio.sleep(3600)
+        return httpx.Response(503, headers={"x-request-id": "r1"})
+
+    respx.get(f"{BASE}/workflow").mock(side_effect=fail_then_hang)
+    async with make_client(deadline=3.0) as client:
+        with pytest.raises(DeadlineExceededError, match="no answer in time") as caught:
+            await client.list_workflows()
+    assert now() == pytest.approx(3.0)
+    assert isinstance(caught.value.__cause__, ServerError)
+    assert caught.value.__cause__.request_id == "r1"
+    assert [each.error for each in caught.value.attempts] == ["ServerError", "CancelledError"]
 
 
 @respx.mock
