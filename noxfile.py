@@ -23,6 +23,7 @@ PYTHONS = [
 ]
 PACKAGE = "deepidv_async"
 EXTRAS = ".[cli,simulator]"
+BENCH = ".[simulator]"
 ENV = {"PYTHONSAFEPATH": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
 
 
@@ -144,6 +145,12 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the limiter beside others; `-- --only cost` and the like choose a part."""
-    session.install(".", "-r", "tests/benchmarks/limiter/requirements.txt")
-    session.run("python", "tests/benchmarks/limiter", *session.posargs)
+    """Measure beside others: all topics, or `-- TOPIC [options]` for one of the folders."""
+    folders = sorted(path.parent for path in Path("tests/benchmarks").glob("*/__main__.py"))
+    topic, *options = session.posargs or ("",)
+    if topic and topic not in {folder.name for folder in folders}:
+        session.error(f"no such topic: {topic}; there are {', '.join(f.name for f in folders)}")
+    chosen = [folder for folder in folders if topic in ("", folder.name)]
+    session.install(BENCH, *(f"-r{folder / 'requirements.txt'}" for folder in chosen))
+    for folder in chosen:
+        session.run("python", str(folder), *options)
