@@ -9,7 +9,7 @@ from typing import Final
 from deepidv_async._clock import Clock
 from deepidv_async._status_errors import QuotaExceededError, RateLimitError
 from deepidv_async._wire import WireResponse, next_midnight, rate_left
-from deepidv_async.limits import QuotaAware, RateHeadersAware, RateLimiter
+from deepidv_async.limits import Permit, QuotaAware, RateHeadersAware, RateLimiter, RefusalAware
 
 __all__ = ["obey_headers", "tell_refusal"]
 
@@ -29,11 +29,15 @@ def obey_headers(limiter: RateLimiter | None, response: WireResponse, clock: Clo
         told.server_says(remaining=remaining, reset_after=reset_after)
 
 
-def tell_refusal(limiter: RateLimiter | None, error: RateLimitError, clock: Clock) -> None:
-    """Hand on a 429; a spent quota gets its estimated reset."""
+def tell_refusal(
+    limiter: RateLimiter | None, permit: Permit, error: RateLimitError, clock: Clock
+) -> None:
+    """Hand on a 429, by its permit where that can tell; a spent quota gets its estimated reset."""
     told: object = limiter
     if not isinstance(error, QuotaExceededError):
-        if limiter is not None:
+        if isinstance(permit, RefusalAware):
+            permit.refused(error.retry_after)
+        elif limiter is not None:
             limiter.throttled(error.retry_after)
         return
     if isinstance(told, QuotaAware):

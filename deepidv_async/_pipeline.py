@@ -117,7 +117,7 @@ class Pipeline:
     async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         while True:
             session = self.transport.session()
-            permit = await self._permit(trip)
+            permit = trip.permit = await self._permit(trip)
             outcome = await self._attempt(trip, session, permit)
             if isinstance(outcome, WireResponse):
                 self._budget.earn()
@@ -207,7 +207,7 @@ class Pipeline:
             DeadlineExceededError: the next try could not start in time.
         """
         if isinstance(error, RateLimitError):
-            tell_refusal(self.limiter, error, self._clock)
+            tell_refusal(self.limiter, trip.permit, error, self._clock)
             if self._observers and not isinstance(error, QuotaExceededError):
                 self._observers.emit(Throttled(trip.operation, error.retry_after))
         decision = self._decide(trip, error)

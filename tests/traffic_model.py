@@ -123,7 +123,7 @@ class Caller:
 
     Args:
         acquire: waits for a permit; gives an object with `written`, `seen`, `unsent`, or `None`.
-        throttled: told of every refusal.
+        throttled: told of every refusal, unless the permit has `refused`.
 
     Attributes:
         waits: seconds that each request waited for its permit, in the order of the grants.
@@ -152,7 +152,7 @@ class Caller:
         admitted = await self._send(permit)
         if not admitted:
             self.refused += 1
-            self.throttled(None)
+            getattr(permit, "refused", self.throttled)(None)
         return admitted
 
     async def _send(self, permit) -> bool:

@@ -116,12 +116,15 @@ class TokenBucket:
     def throttled(self, retry_after: float | None) -> None:
         """Take note of a 429: pause everybody, empty the bucket, go slower from now on.
 
+        The `refused` of the request's permit does the same and knows more: use it where the
+        permit is at hand. Here a 429 that comes within a second of another one, or during its
+        pause, counts as part of the same trouble, and does not lower the rate again.
+
         Args:
             retry_after: seconds the server asked for. Without them the pause is 0.25 s, and
                 twice as long each time that another 429 comes with no success between.
         """
         self._ledger.refused(retry_after)
-        self._queue.after_refusal()
 
     def server_says(self, *, remaining: float, reset_after: float | None = None) -> None:
         """Obey rate-limit headers: hold no more tokens than the server says are left.
@@ -132,7 +135,6 @@ class TokenBucket:
                 everybody waits for that.
         """
         self._ledger.server_says(remaining, reset_after)
-        self._queue.after_refusal()
 
     def quota_exceeded(self) -> datetime:
         """Take note of a quota 429: everybody fails until the quota is expected to be back.

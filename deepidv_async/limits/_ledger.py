@@ -15,7 +15,7 @@ from deepidv_async._clock import Clock, SystemClock, Timer
 from deepidv_async._events import LimiterEvent, PauseStarted, QuotaSpent, QuotaWarning, RateLearned
 from deepidv_async._observers import Observers
 from deepidv_async.limits._adapt import Congestion
-from deepidv_async.limits._level import ARRIVED, GRANTED, RETURNED, Flight, Level
+from deepidv_async.limits._level import ANSWERED, ARRIVED, GRANTED, REFUSED, Flight, Level
 from deepidv_async.limits._limit import RateLimit
 from deepidv_async.limits._quota import Quota
 
@@ -56,17 +56,34 @@ class BucketPermit(Flight):
     def seen(self) -> None:
         """The server answered, or has surely got the request."""
         ledger, level = self._ledger, self.level
-        if self.state == RETURNED or level is not ledger.level:
+        if self.state > ARRIVED or level is not ledger.level:
             return
-        if self.at > ledger.congestion.since:
-            ledger.congestion.answers += 1
         if self.state == GRANTED:
             ledger.sent += self.cost
-        if self.state != ARRIVED:
-            level.advance(ledger.read_clock())
-            level.arrive(self)
-            if level.starved:
-                ledger.on_room()
+        level.advance(ledger.read_clock())
+        level.arrive(self)
+        self.state = ANSWERED
+        if self.at > ledger.congestion.since:
+            ledger.congestion.answers += 1
+        if level.starved:
+            ledger.on_room()
+
+    def refused(self, retry_after: float | None) -> None:
+        """The server refused this request with a 429: as `TokenBucket.throttled`, and exact.
+
+        The limiter knows by the permit whether the 429 is news about the rate that it keeps now,
+        or late news about one that it has left already.
+
+        Args:
+            retry_after: seconds the server asked for, `None` if it did not say.
+        """
+        self.seen()
+        if self.state == REFUSED:
+            return
+        known = self.state == ANSWERED and self.level is self._ledger.level
+        if known:
+            self.state = REFUSED
+        self._ledger.refused(retry_after, self.at if known else None)
 
     def unsent(self) -> None:
         """Nothing went out: the permit goes back. Without effect after `written`."""
@@ -80,7 +97,8 @@ class BucketPermit(Flight):
             self._ledger.dropped(self)
 
     def __repr__(self) -> str:
-        news = ("granted", "written", "arrived", "returned")[self.state]
+        states = ("granted", "written", "arrived", "answered", "refused", "returned")
+        news = states[self.state]
         return f"<BucketPermit cost={self.cost:g} {news}>"
 
 
@@ -89,6 +107,7 @@ class Ledger:
 
     Attributes:
         on_room: called when news of a permit may let somebody go sooner than it seemed.
+        on_refusal: called when the server has refused, or left fewer tokens.
         read_clock: tells the time.
         call_at: books a callback for an instant of that clock.
         began: whether the level counts by a clock yet.
@@ -96,6 +115,7 @@ class Ledger:
     """
 
     on_room: Callable[[], object]
+    on_refusal: Callable[[], object]
 
     def __init__(self, limit: RateLimit, clock: Clock) -> None:
         self.limit = limit
@@ -187,12 +207,17 @@ class Ledger:
 
     # -- what the server says --------------------------------------------------------------
 
-    def refused(self, retry_after: float | None) -> None:
-        """Pause, empty the bucket and learn from a 429."""
+    def refused(self, retry_after: float | None, granted_at: float | None = None) -> None:
+        """Pause, empty the bucket and learn from a 429.
+
+        Args:
+            retry_after: seconds the server asked for, if it did.
+            granted_at: when the refused request had got its permit, if that is known.
+        """
         now = self.now()
         self.throttled += 1
         self.level.advance(now)
-        pause, lowered = self.congestion.refused(now)
+        pause, lowered = self.congestion.refused(now, granted_at)
         if retry_after is not None and 0 < retry_after < float("inf"):
             pause = min(retry_after, _LONGEST)
         else:
@@ -204,6 +229,7 @@ class Ledger:
         self.news.append(PauseStarted(self.level.paused_until - now, retry_after))
         if lowered:
             self.news.append(RateLearned(self.congestion.rate, self.limit.per_second))
+        self.on_refusal()
 
     def server_says(self, remaining: float, reset_after: float | None) -> None:
         """Hold no more tokens than the server says are left; with none, wait for its reset."""
@@ -212,6 +238,7 @@ class Ledger:
         self.level.cap(max(0.0, remaining))
         if remaining < 1 and reset_after is not None and 0 < reset_after < float("inf"):
             self.level.drain(now, now + min(reset_after, _LONGEST))
+        self.on_refusal()
 
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""

@@ -16,12 +16,23 @@ Pure arithmetic: no clock, no event loop; instants are handed in, in seconds.
 from collections import deque
 from typing import Final
 
-__all__ = ["ARRIVED", "GRANTED", "RETURNED", "WRITTEN", "Flight", "Level"]
+__all__ = [
+    "ANSWERED",
+    "ARRIVED",
+    "GRANTED",
+    "REFUSED",
+    "RETURNED",
+    "WRITTEN",
+    "Flight",
+    "Level",
+]
 
 GRANTED: Final = 0  # may be sent; open for as long as nothing more is known
 WRITTEN: Final = 1  # on its way; open until it is seen or `hold` is over
 ARRIVED: Final = 2  # counted by the server
-RETURNED: Final = 3  # never sent
+ANSWERED: Final = 3  # the same, and the answer is here
+REFUSED: Final = 4  # the same, and it is a 429
+RETURNED: Final = 5  # never sent
 
 
 class Flight:
@@ -29,11 +40,13 @@ class Flight:
 
     Attributes:
         cost: tokens that it counts as.
-        state: one of the four above.
-        at: when it was granted; from `WRITTEN` on, when it was written.
+        state: one of the six above.
+        at: when it was granted.
+        ends: when its hold ends; set when it is written.
     """
 
-    __slots__ = ("at", "cost", "state")
+    __slots__ = ("at", "cost", "ends", "state")
+    ends: float
 
     def __init__(self, cost: float, at: float) -> None:
         self.cost = cost
@@ -103,10 +116,9 @@ class Level:
         while written:
             first = written[0]
             if first.state == WRITTEN:
-                ends = first.at + self.hold
-                if ends > now:
+                if first.ends > now:
                     return
-                self._refill(ends)
+                self._refill(first.ends)
                 self.arrive(first)
             written.popleft()
 
@@ -136,7 +148,7 @@ class Level:
         """Start the hold of a request whose bytes went out."""
         if flight.state == GRANTED:
             flight.state = WRITTEN
-            flight.at = now
+            flight.ends = now + self.hold
             self._written.append(flight)
 
     def unsent(self, flight: Flight) -> None:
@@ -183,10 +195,10 @@ class Level:
             due = self.at + lack / self.rate
             if lack > cost and self._written:
                 # More is owed than a bucket holds, after a refusal: a hold that ends cuts that.
-                due = min(due, self._written[0].at + self.hold)
+                due = min(due, self._written[0].ends)
             return due
         # All that can come back by itself is not enough: a request has to arrive first.
-        return self._written[0].at + self.hold if self._written else None
+        return self._written[0].ends if self._written else None
 
     def line(self, rate: float) -> float:
         """Give where this level stands against one that gets `rate` tokens/s without a break.

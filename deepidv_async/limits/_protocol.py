@@ -49,6 +49,7 @@ __all__ = [
     "QuotaAware",
     "RateHeadersAware",
     "RateLimiter",
+    "RefusalAware",
     "Talkative",
 ]
 
@@ -148,6 +149,15 @@ class RateLimiter(Protocol):
 
     def stats(self) -> LimiterStats:
         """Tell where the limiter stands."""
+        ...
+
+
+@runtime_checkable
+class RefusalAware(Protocol):
+    """A permit that wants to know of a 429 itself, in place of the limiter's `throttled`."""
+
+    def refused(self, retry_after: float | None) -> None:
+        """This permit's request met a 429; `retry_after` in seconds, if the server said so."""
         ...
 
 

@@ -44,6 +44,7 @@ class Queue:
         self._stalled = 0.0
         self._stood_still = 0.0  # the level's count when the queue became busy
         ledger.on_room = self._on_room
+        ledger.on_refusal = self._after_refusal
 
     @property
     def stalled(self) -> float:
@@ -88,7 +89,7 @@ class Queue:
         elif not future.cancelled() and future.exception() is None:
             future.result().unsent()
 
-    def after_refusal(self) -> None:
+    def _after_refusal(self) -> None:
         """Look at everybody again: the server has refused, or left fewer tokens."""
         now = self._ledger.read_clock()
         if self._ledger.paused_for(now) > self._pause_cap:

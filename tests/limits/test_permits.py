@@ -12,6 +12,7 @@ from deepidv_async.limits import (
     RateHeadersAware,
     RateLimit,
     RateLimiter,
+    RefusalAware,
     TokenBucket,
 )
 
@@ -136,11 +137,15 @@ async def test_a_scope_passes_its_arguments_on():
 async def test_repr_tells_the_state():
     """A permit says what it was told last."""
     bucket = make()
-    permits = [await bucket.acquire() for _ in range(4)]
+    permits = [await bucket.acquire() for _ in range(5)]
+    permits[2].written()
+    permits[3].seen()
+    permits[4].refused(None)
+    await asyncio.sleep(0.6)
     permits[1].written()
-    permits[2].seen()
-    permits[3].unsent()
-    states = ["granted", "written", "arrived", "returned"]
+    permits.append(await bucket.acquire())
+    permits[5].unsent()
+    states = ["granted", "written", "arrived", "answered", "refused", "returned"]
     assert [repr(permit) for permit in permits] == [
         f"<BucketPermit cost=1 {state}>" for state in states
     ]
@@ -163,6 +168,7 @@ async def test_it_is_what_the_protocols_ask_for():
     permit.seen()
     assert isinstance(limiter, QuotaAware)
     assert isinstance(limiter, RateHeadersAware)
+    assert isinstance(permit, RefusalAware)
 
 
 async def test_a_permit_dropped_after_its_end_does_nothing():
