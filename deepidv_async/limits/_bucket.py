@@ -103,15 +103,28 @@ class TokenBucket:
             del waiter.future
 
     def permit(
-        self, *, cost: float = 1, priority: Priority = "normal", deadline: float | None = None
+        self,
+        *,
+        cost: float = 1,
+        priority: Priority = "normal",
+        deadline: float | None = None,
+        written: bool = True,
     ) -> PermitScope:
         """Give an async context manager that sends what is inside it when it may be sent.
 
         The body counts as sent when it starts and as answered when it ends well. If it raises,
         nobody knows whether the server got the request: it counts as arrived after `hold`.
-        Arguments and errors are those of `acquire`.
+        Other arguments and errors are those of `acquire`.
+
+        Args:
+            cost: how many requests it counts as.
+            priority: the lane to wait in.
+            deadline: instant of the clock after which the permit is useless.
+            written: false for a body that may wait (for a connection, say) before it writes, so
+                that `hold` does not run meanwhile. It must call `written()` of the permit right
+                before it writes; one that raises earlier gives the permit back.
         """
-        return PermitScope(self, cost, priority, deadline)
+        return PermitScope(self, cost, priority, deadline, written=written)
 
     def throttled(self, retry_after: float | None) -> None:
         """Take note of a 429: pause everybody, empty the bucket, go slower from now on.

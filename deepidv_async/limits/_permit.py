@@ -3,7 +3,8 @@
 from types import TracebackType
 from typing import Protocol
 
-from deepidv_async.limits._protocol import Permit, Priority
+from deepidv_async.limits._ledger import BucketPermit
+from deepidv_async.limits._protocol import Priority
 
 __all__ = ["PermitScope"]
 
@@ -11,7 +12,7 @@ __all__ = ["PermitScope"]
 class _Acquires(Protocol):
     async def acquire(
         self, *, cost: float = 1, priority: Priority = "normal", deadline: float | None = None
-    ) -> Permit: ...
+    ) -> BucketPermit: ...
 
 
 class PermitScope:
@@ -20,24 +21,31 @@ class PermitScope:
     Use it once.
     """
 
-    __slots__ = ("_cost", "_deadline", "_limiter", "_permit", "_priority")
+    __slots__ = ("_cost", "_deadline", "_limiter", "_permit", "_priority", "_written")
 
     def __init__(
-        self, limiter: _Acquires, cost: float, priority: Priority, deadline: float | None
+        self,
+        limiter: _Acquires,
+        cost: float,
+        priority: Priority,
+        deadline: float | None,
+        *,
+        written: bool,
     ) -> None:
         self._limiter = limiter
         self._cost = cost
         self._priority: Priority = priority
         self._deadline = deadline
-        self._permit: Permit | None = None
+        self._written = written
+        self._permit: BucketPermit | None = None
 
-    async def __aenter__(self) -> Permit:
-        """Wait for the permit; the request counts as written from here on."""
-        permit = await self._limiter.acquire(
+    async def __aenter__(self) -> BucketPermit:
+        """Wait for the permit; the request counts as written from here on, if so asked."""
+        self._permit = permit = await self._limiter.acquire(
             cost=self._cost, priority=self._priority, deadline=self._deadline
         )
-        permit.written()
-        self._permit = permit
+        if self._written:
+            permit.written()
         return permit
 
     async def __aexit__(
@@ -46,6 +54,13 @@ class PermitScope:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Tell that the request was answered, unless the body raised: then nobody knows."""
-        if self._permit is not None and kind is None:
+        """Tell what is known: an answer, or, if the body raised before it wrote, that nothing went.
+
+        If it raised after that, nobody knows, and `hold` decides.
+        """
+        if self._permit is None:
+            return
+        if kind is None:
             self._permit.seen()
+        else:
+            self._permit.unsent()
