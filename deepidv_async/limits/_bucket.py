@@ -16,12 +16,13 @@ from typing import Any
 from deepidv_async._clock import Clock, SystemClock
 from deepidv_async._errors import ConfigurationError, InvalidArgumentError
 from deepidv_async._observers import Observer
-from deepidv_async.limits._ledger import BucketPermit, Ledger
+from deepidv_async.limits._ledger import Ledger
 from deepidv_async.limits._limit import RateLimit
-from deepidv_async.limits._permit import PermitScope
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._protocol import LimiterStats, Priority
 from deepidv_async.limits._queue import Queue, Waiter
 from deepidv_async.limits._report import restore_into, snapshot_of, stats_of
+from deepidv_async.limits._scope import PermitScope
 
 __all__ = ["TokenBucket"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from deepidv_async.limits._deadlines import Deadlines
-from deepidv_async.limits._ledger import BucketPermit
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._protocol import Priority
 
 __all__ = ["Lane", "Lanes", "Waiter"]

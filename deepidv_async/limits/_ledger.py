@@ -15,91 +15,16 @@ from deepidv_async._clock import Clock, SystemClock, Timer
 from deepidv_async._events import LimiterEvent, PauseStarted, QuotaSpent, QuotaWarning, RateLearned
 from deepidv_async._observers import Observers
 from deepidv_async.limits._adapt import Congestion
-from deepidv_async.limits._level import ANSWERED, ARRIVED, GRANTED, REFUSED, Flight, Level
+from deepidv_async.limits._level import Level
 from deepidv_async.limits._limit import RateLimit
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._quota import Quota
 
-__all__ = ["BucketPermit", "Ledger"]
+__all__ = ["Ledger"]
 
 _WAITS: Final = 1_000
 _WALL_CHECK: Final = 1.0  # seconds between two looks at the wall clock
 _LONGEST: Final = 1e8  # seconds; a longer Retry-After could not be told as a date
-
-
-class BucketPermit(Flight):
-    """The right to send one request, given by a `TokenBucket`.
-
-    Tell it what becomes of the request; only the first news counts. A permit that is dropped
-    without any news counts as written at that moment, so that a program which only ever calls
-    `acquire()` is limited as by a plain bucket instead of being stopped.
-    """
-
-    __slots__ = ("_ledger", "level")
-
-    def __init__(self, ledger: "Ledger", cost: float, at: float) -> None:
-        # Written out instead of calling Flight's: this runs for every request.
-        self.cost = cost
-        self.at = at
-        self.state = GRANTED
-        self.level = ledger.level
-        self._ledger = ledger
-
-    def written(self) -> None:
-        """The request's bytes went out: the server sees it within `hold` seconds."""
-        ledger, level = self._ledger, self.level
-        if self.state == GRANTED and level is ledger.level:
-            ledger.sent += self.cost
-            level.written(self, ledger.read_clock())
-            if level.starved:
-                ledger.on_room()  # the head may have waited for this hold to begin
-
-    def seen(self) -> None:
-        """The server answered, or has surely got the request."""
-        ledger, level = self._ledger, self.level
-        if self.state > ARRIVED or level is not ledger.level:
-            return
-        if self.state == GRANTED:
-            ledger.sent += self.cost
-        level.advance(ledger.read_clock())
-        level.arrive(self)
-        self.state = ANSWERED
-        if self.at > ledger.congestion.since:
-            ledger.congestion.answers += 1
-        if level.starved:
-            ledger.on_room()
-
-    def refused(self, retry_after: float | None) -> None:
-        """The server refused this request with a 429: as `TokenBucket.throttled`, and exact.
-
-        The limiter knows by the permit whether the 429 is news about the rate that it keeps now,
-        or late news about one that it has left already.
-
-        Args:
-            retry_after: seconds the server asked for, `None` if it did not say.
-        """
-        self.seen()
-        if self.state == REFUSED:
-            return
-        known = self.state == ANSWERED and self.level is self._ledger.level
-        if known:
-            self.state = REFUSED
-        self._ledger.refused(retry_after, self.at if known else None)
-
-    def unsent(self) -> None:
-        """Nothing went out: the permit goes back. Without effect after `written`."""
-        if self.state == GRANTED and self.level is self._ledger.level:
-            self.level.unsent(self)
-            self._ledger.returned(self)
-
-    def __del__(self) -> None:
-        if self.state == GRANTED:
-            # Not here: the garbage collector may run in the middle of the ledger's own work.
-            self._ledger.dropped(self)
-
-    def __repr__(self) -> str:
-        states = ("granted", "written", "arrived", "answered", "refused", "returned")
-        news = states[self.state]
-        return f"<BucketPermit cost={self.cost:g} {news}>"
 
 
 class Ledger:
@@ -134,6 +59,7 @@ class Ledger:
         self.throttled = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.began = False
+        self._epoch: float | None = None  # the steady time at the clock's zero
         self._check_at = self._wall_at = self._slot_since = float("-inf")
 
     def begin(
@@ -151,7 +77,10 @@ class Ledger:
             empty: leave no token and forget all permits: another process owns them.
         """
         if self.began:
-            self.level = self.level.carry_over(self.read_clock(), now, empty=empty)
+            before = self.read_clock()
+            self.level = self.level.carry_over(before, now, empty=empty)
+            if self._epoch is not None:
+                self._epoch += before - now
         else:
             self.level.at = self.level.paused_until = now
             if empty:
@@ -242,10 +171,10 @@ class Ledger:
 
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""
-        self.now()  # a level that was set before the first request starts now
-        resets_at = self.quota.refused(self.clock.wall())
-        self.news.append(QuotaSpent(self.quota.used, resets_at))
-        return resets_at
+        self.look_at_wall(self.now())
+        self.quota.refused()
+        self.news.append(QuotaSpent(self.quota.used, self.quota.resets_at))
+        return self.quota.resets_at
 
     def paused_for(self, now: float) -> float:
         """Tell how many seconds of a pause are left."""
@@ -262,11 +191,21 @@ class Ledger:
     def look_at_wall(self, now: float) -> datetime:
         """Bring the quota up to date; give the wall clock's time."""
         wall = self.clock.wall()
-        begins, until_next = self.quota.roll(wall)
-        self._wall_at = now + min(_WALL_CHECK, until_next)
-        if begins:
+        new, lasts = self.quota.look(self._steady(now, wall.timestamp()), wall.timestamp())
+        self._wall_at = now + min(_WALL_CHECK, lasts)
+        if new:
             self._slot_since = now
         return wall
+
+    def _steady(self, now: float, wall: float) -> float:
+        """Give the time that started as the wall clock's and runs on by the monotonic one."""
+        if not self.began:
+            return wall
+        if self._epoch is None:
+            self._epoch = wall - now
+        # A clock of the user's may stand elsewhere on another loop; this time never goes back.
+        self._epoch = max(self._epoch, self.quota.now - now)
+        return now + self._epoch
 
     def _check(self, now: float) -> None:
         """Do what need not be done for each request: read the wall clock, mend the rate."""
@@ -282,8 +221,7 @@ class Ledger:
         quota = self.quota
         mark = quota.passed_mark()
         if mark is not None:
-            resets_at = quota.resets_at(self.clock.wall())
-            self.news.append(QuotaWarning(mark, quota.used, quota.limit, resets_at))
+            self.news.append(QuotaWarning(mark, quota.used, quota.limit, quota.resets_at))
             # Not now: an observer may call the limiter, which is in the middle of a grant.
             asyncio.get_running_loop().call_soon(self.tell)
 

@@ -1,66 +1,86 @@
-"""`async with bucket.permit():` the short way to use a limiter around any coroutine."""
+"""The right to send one request, and what becomes of it."""
 
-from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from deepidv_async.limits._ledger import BucketPermit
-from deepidv_async.limits._protocol import Priority
+from deepidv_async.limits._level import ANSWERED, ARRIVED, GRANTED, REFUSED, Flight
 
-__all__ = ["PermitScope"]
+if TYPE_CHECKING:  # the ledger makes the permits
+    from deepidv_async.limits._ledger import Ledger
 
-
-class _Acquires(Protocol):
-    async def acquire(
-        self, *, cost: float = 1, priority: Priority = "normal", deadline: float | None = None
-    ) -> BucketPermit: ...
+__all__ = ["BucketPermit"]
 
 
-class PermitScope:
-    """One request: entering waits for the permit, leaving tells that the request was answered.
+class BucketPermit(Flight):
+    """The right to send one request, given by a `TokenBucket`.
 
-    Use it once.
+    Tell it what becomes of the request; only the first news counts. A permit that is dropped
+    without any news counts as written at that moment, so that a program which only ever calls
+    `acquire()` is limited as by a plain bucket instead of being stopped.
     """
 
-    __slots__ = ("_cost", "_deadline", "_limiter", "_permit", "_priority", "_written")
+    __slots__ = ("_ledger", "level")
 
-    def __init__(
-        self,
-        limiter: _Acquires,
-        cost: float,
-        priority: Priority,
-        deadline: float | None,
-        *,
-        written: bool,
-    ) -> None:
-        self._limiter = limiter
-        self._cost = cost
-        self._priority: Priority = priority
-        self._deadline = deadline
-        self._written = written
-        self._permit: BucketPermit | None = None
+    def __init__(self, ledger: "Ledger", cost: float, at: float) -> None:
+        # Written out instead of calling Flight's: this runs for every request.
+        self.cost = cost
+        self.at = at
+        self.state = GRANTED
+        self.level = ledger.level
+        self._ledger = ledger
 
-    async def __aenter__(self) -> BucketPermit:
-        """Wait for the permit; the request counts as written from here on, if so asked."""
-        self._permit = permit = await self._limiter.acquire(
-            cost=self._cost, priority=self._priority, deadline=self._deadline
-        )
-        if self._written:
-            permit.written()
-        return permit
+    def written(self) -> None:
+        """The request's bytes went out: the server sees it within `hold` seconds."""
+        ledger, level = self._ledger, self.level
+        if self.state == GRANTED and level is ledger.level:
+            ledger.sent += self.cost
+            level.written(self, ledger.read_clock())
+            if level.starved:
+                ledger.on_room()  # the head may have waited for this hold to begin
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Tell what is known: an answer, or, if the body raised before it wrote, that nothing went.
-
-        If it raised after that, nobody knows, and `hold` decides.
-        """
-        if self._permit is None:
+    def seen(self) -> None:
+        """The server answered, or has surely got the request."""
+        ledger, level = self._ledger, self.level
+        if self.state > ARRIVED or level is not ledger.level:
             return
-        if kind is None:
-            self._permit.seen()
-        else:
-            self._permit.unsent()
+        if self.state == GRANTED:
+            ledger.sent += self.cost
+        level.advance(ledger.read_clock())
+        level.arrive(self)
+        self.state = ANSWERED
+        if self.at > ledger.congestion.since:
+            ledger.congestion.answers += 1
+        if level.starved:
+            ledger.on_room()
+
+    def refused(self, retry_after: float | None) -> None:
+        """The server refused this request with a 429: as `TokenBucket.throttled`, and exact.
+
+        The limiter knows by the permit whether the 429 is news about the rate that it keeps now,
+        or late news about one that it has left already.
+
+        Args:
+            retry_after: seconds the server asked for, `None` if it did not say.
+        """
+        self.seen()
+        if self.state == REFUSED:
+            return
+        known = self.state == ANSWERED and self.level is self._ledger.level
+        if known:
+            self.state = REFUSED
+        self._ledger.refused(retry_after, self.at if known else None)
+
+    def unsent(self) -> None:
+        """Nothing went out: the permit goes back. Without effect after `written`."""
+        if self.state == GRANTED and self.level is self._ledger.level:
+            self.level.unsent(self)
+            self._ledger.returned(self)
+
+    def __del__(self) -> None:
+        if self.state == GRANTED:
+            # Not here: the garbage collector may run in the middle of the ledger's own work.
+            self._ledger.dropped(self)
+
+    def __repr__(self) -> str:
+        states = ("granted", "written", "arrived", "answered", "refused", "returned")
+        news = states[self.state]
+        return f"<BucketPermit cost={self.cost:g} {news}>"

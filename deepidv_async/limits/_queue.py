@@ -205,11 +205,8 @@ class Queue:
         ledger = self._ledger
         return paused_too_long(wait=ledger.paused_for(now), wall=ledger.clock.wall())
 
-    def _quota_error(self, _waiter: Waiter, _now: float) -> DeepIDVError:
-        quota, wall = self._ledger.quota, self._ledger.clock.wall()
+    def _quota_error(self, _waiter: Waiter, now: float) -> DeepIDVError:
+        quota, wall = self._ledger.quota, self._ledger.look_at_wall(now)
         return quota_spent(
-            used=quota.used,
-            wall=wall,
-            retry_at=quota.retry_at(wall),
-            resets_at=quota.resets_at(wall),
+            used=quota.used, wall=wall, retry_at=quota.retry_at, resets_at=quota.resets_at
         )

@@ -45,7 +45,7 @@ def stats_of(ledger: Ledger, queue: Queue) -> LimiterStats:
         stalled=queue.stalled,
         quota_used=quota.used,
         quota_left=quota.left if counted else None,
-        quota_resets_at=quota.resets_at(wall) if counted else None,
+        quota_resets_at=quota.resets_at if counted else None,
         wait_p50=waits[len(waits) // 2],
         wait_p99=waits[len(waits) * 99 // 100],
     )
@@ -72,12 +72,12 @@ def restore_into(ledger: Ledger, snapshot: Mapping[str, Any]) -> None:
     Raises:
         InvalidArgumentError: it is no snapshot, or counts another kind of window.
     """
-    wall = ledger.clock.wall()
+    wall = ledger.look_at_wall(_look(ledger)[0])
     try:
         taken_at = datetime.fromisoformat(snapshot["at"])
         passed = (wall - taken_at).total_seconds() - float(snapshot["refills_after"])
         tokens = float(snapshot["tokens"]) + max(0.0, passed) * ledger.limit.per_second
-        ledger.quota.restore(snapshot["quota"], wall)
+        ledger.quota.restore(snapshot["quota"])
     except InvalidArgumentError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
