@@ -110,6 +110,12 @@ class Congestion:
         """Do not creep back before `until`."""
         self._grown_at = max(self._grown_at, until)
 
+    def restore(self, rate: float, passed: float) -> None:
+        """Go on from a rate that was learned `passed` seconds ago, before the first request."""
+        self.rate = max(_FLOOR * self.published, rate)
+        self._grown_at = -passed
+        self.grow(0.0)
+
     def rebase(self, now: float) -> None:
         """Go on with another clock: what the last one said means nothing there."""
         self.since = float("inf")

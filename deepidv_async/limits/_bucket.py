@@ -173,7 +173,7 @@ class TokenBucket:
         return stats_of(self._ledger, self._queue)
 
     def snapshot(self) -> dict[str, Any]:
-        """Give level and daily count as plain data, ready for JSON, to go on with later."""
+        """Give level, learned rate and daily count as plain data, ready for JSON, for later."""
         return snapshot_of(self._ledger)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:

@@ -82,7 +82,9 @@ class Ledger:
             if self._epoch is not None:
                 self._epoch += before - now
         else:
-            self.level.at = self.level.paused_until = now
+            # Until now its clock stood at 0.
+            self.level.at += now
+            self.level.paused_until += now
             if empty:
                 self.level.debt = self.limit.burst
         self.began = True

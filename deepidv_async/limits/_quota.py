@@ -10,7 +10,7 @@ clock; the wall clock's only says when midnight is, and may be stepped.
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 from deepidv_async._errors import InvalidArgumentError
@@ -138,10 +138,11 @@ class Quota:
         return {
             "window": self._window,
             "slots": [list(slot) for slot in self._day.slots()],
+            "refused_until": self._date(self._refused_until).isoformat() if self._refused else None,
         }
 
     def restore(self, plain: Mapping[str, Any]) -> None:
-        """Take over a count; where both know a slot, the higher count stays.
+        """Take over count and word; where both know a slot, the higher count stays.
 
         Raises:
             InvalidArgumentError: the snapshot is of another kind of window.
@@ -155,6 +156,15 @@ class Quota:
         theirs = [(int(slot), float(count)) for slot, count in plain["slots"]]
         if any(not 0 <= count < float("inf") for _, count in theirs):
             raise ValueError("a count below zero")
+        refused_for = self._lasts(plain.get("refused_until"))
+        self._refused_until = max(self._refused_until, self.now + refused_for)
         self._day.merge(theirs)
         self._take_over()
         self.passed_mark()
+
+    def _lasts(self, until: str | None) -> float:
+        """Give the seconds up to an instant of the wall clock, as many as make sense."""
+        if until is None:
+            return 0.0
+        left = datetime.fromisoformat(until) - self._date(self.now)
+        return min(left / timedelta(seconds=1), _LOOK_AGAIN)

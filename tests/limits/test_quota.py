@@ -284,6 +284,14 @@ async def test_a_rolling_snapshot_keeps_its_minutes(clock):
         {"quota": {"window": "utc-day", "slots": [[1, -1]]}},
         {"quota": {"window": "utc-day", "slots": [[1, float("nan")]]}},
         {"quota": {"window": "utc-day"}},
+        {"quota": {"window": "utc-day", "slots": [], "refused_until": "soon"}},
+        {"quota": {"window": "utc-day", "slots": [], "refused_until": "2026-03-01T12:00:00"}},
+        {"version": 3},
+        {"version": None},
+        {"tokens": -1},
+        {"per_second": float("nan")},
+        {"paused_for": float("inf")},
+        {"refills_after": None},
         {"quota": {"window": "rolling", "slots": []}},
     ],
 )
@@ -330,3 +338,69 @@ async def test_a_snapshot_knows_what_is_on_its_way(clock):
     permits[0].seen()
     bucket.throttled(50)
     assert bucket.snapshot()["refills_after"] == pytest.approx(50)
+
+
+@marked
+async def test_a_snapshot_keeps_pause_and_learned_rate(clock):
+    """A process that goes on from it waits out the pause, and goes no faster than was learned."""
+    bucket = make(clock, per_day=None, per_second=10, burst=5)
+    bucket.throttled(20)
+    saved = json.loads(json.dumps(bucket.snapshot()))
+    assert saved["per_second"] == 8.5
+    clock.step = 5
+    other = make(clock, per_day=None, per_second=10, burst=5)
+    other.restore(saved)
+    assert other.stats().paused_for == 15
+    assert other.stats().per_second == 8.5
+    loop = asyncio.get_running_loop()
+    (await other.acquire()).seen()
+    (await other.acquire()).seen()
+    assert loop.time() == pytest.approx(15 + 2 / 8.5, abs=0.01)
+    # And it creeps back meanwhile: half a percent of 10/s for each second since the pause.
+    clock.step = 25
+    later = make(clock, per_day=None, per_second=10, burst=5)
+    later.restore(saved)
+    passed = loop.time() + 25 - 20
+    assert later.stats().per_second == pytest.approx(8.5 + 0.05 * passed, abs=0.01)
+    assert later.stats().paused_for == 0
+
+
+@marked
+async def test_a_snapshot_keeps_the_servers_word(clock):
+    """`Limit Exceeded` survives a restart, for as long as it would have lasted."""
+    bucket = make(clock)
+    await spend(bucket, 1)
+    bucket.quota_exceeded()
+    saved = json.loads(json.dumps(bucket.snapshot()))
+    assert saved["quota"]["refused_until"] == "2026-03-01T12:15:00+00:00"
+    clock.step = 600
+    other = make(clock)
+    other.restore(saved)
+    with pytest.raises(QuotaExceededError) as caught:
+        await other.acquire()
+    assert caught.value.retry_at == NOON + timedelta(minutes=15)
+    await asyncio.sleep(301)
+    await spend(other, 4)
+    clock.step = -7200  # set back before the snapshot was made: no longer than a quarter of an hour
+    early = make(clock)
+    early.restore(saved)
+    await asyncio.sleep(901)
+    await spend(early, 1)
+
+
+@marked
+async def test_a_snapshot_of_the_first_version_still_loads(clock):
+    """What an older release has saved goes on as before."""
+    old = {
+        "version": 1,
+        "at": NOON.isoformat(),
+        "tokens": 40.0,
+        "refills_after": 0.5,
+        "quota": {"window": "utc-day", "slots": [[int(NOON.timestamp()) // 86_400, 3.0]]},
+    }
+    bucket = make(clock, per_second=10, burst=50)
+    clock.step = 1.0
+    bucket.restore(old)
+    stats = bucket.stats()
+    assert (stats.tokens, stats.quota_used, stats.per_second) == (45, 3, 10)
+    assert (stats.paused_for, stats.quota_left) == (0, 2)
