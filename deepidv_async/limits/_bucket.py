@@ -7,15 +7,19 @@ Not thread-safe: a bucket belongs to one event loop, and moves on when that one 
 """
 
 import asyncio
+import contextlib
 import os
 from asyncio import get_running_loop
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
 from deepidv_async._clock import Clock, SystemClock
+from deepidv_async._config import seconds
 from deepidv_async._errors import ConfigurationError, InvalidArgumentError
 from deepidv_async._observers import Observer
+from deepidv_async._redaction import shown
 from deepidv_async.limits._ledger import Ledger
 from deepidv_async.limits._limit import RateLimit
 from deepidv_async.limits._permit import BucketPermit
@@ -26,6 +30,16 @@ from deepidv_async.limits._scope import PermitScope
 
 __all__ = ["TokenBucket"]
 
+_LARGEST: Final = 1e15  # seconds; Python's integers may be too large for a float
+
+
+def _check_limit(given: object) -> None:
+    if not isinstance(given, RateLimit):
+        raise ConfigurationError(
+            "TokenBucket takes a RateLimit, such as RateLimit(per_second=25, burst=35); got "
+            f"{shown(given)}."
+        )
+
 
 class TokenBucket:
     """A rate limiter that a server with the same limit never has to correct.
@@ -35,6 +49,9 @@ class TokenBucket:
         clock: what time it is; the running event loop's by default.
         pause_cap: seconds; while a pause after a 429 has more than this left, callers fail at
             once with `RateLimitError` instead of waiting.
+
+    Raises:
+        ConfigurationError: `limit` is no `RateLimit`, or `pause_cap` no number of seconds.
 
     Example:
         Around any coroutine, with any HTTP library:
@@ -49,9 +66,11 @@ class TokenBucket:
     def __init__(
         self, limit: RateLimit, *, clock: Clock | None = None, pause_cap: float = 60.0
     ) -> None:
+        _check_limit(limit)
         self._clock: Clock = SystemClock() if clock is None else clock
         self._ledger = Ledger(limit, self._clock)
-        self._queue = Queue(self._ledger, pause_cap=pause_cap)
+        cap = seconds("TokenBucket(pause_cap=...)", pause_cap, zero=True)
+        self._queue = Queue(self._ledger, pause_cap=cap)
         self._lanes = self._queue.lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
@@ -76,7 +95,7 @@ class TokenBucket:
             DeadlineExceededError: the permit cannot be had before `deadline`.
             RateLimitError: a pause after a 429 is longer than `pause_cap`.
             QuotaExceededError: the daily quota is spent.
-            InvalidArgumentError: `cost` or `priority` is not one of those above.
+            InvalidArgumentError: `cost`, `priority` or `deadline` is not one of those above.
             ConfigurationError: the bucket is at work on another event loop.
         """
         loop = get_running_loop()
@@ -84,6 +103,8 @@ class TokenBucket:
             self._bind(loop)
         if cost != 1 or priority != "normal":
             self._check(cost, priority)
+        if deadline is not None and (type(deadline) is not float or not isfinite(deadline)):
+            deadline = self._checked(deadline)
         ledger = self._ledger
         now = ledger.read_clock()
         if not self._lanes.count and (deadline is None or now <= deadline):
@@ -91,17 +112,25 @@ class TokenBucket:
             if permit is not None:
                 ledger.waits.append(0.0)
                 return permit
-        waiter = Waiter(loop.create_future(), cost=cost, since=now, deadline=deadline)
+        future: asyncio.Future[BucketPermit] = loop.create_future()
+        waiter = Waiter(future, cost=cost, since=now, deadline=deadline)
         self._queue.join(waiter, priority)
         try:
-            return await waiter.future
+            return await future
         except asyncio.CancelledError:
-            self._queue.withdraw(waiter)
+            self._queue.withdraw(waiter, future)
+            raise
+        except GeneratorExit:
+            # The coroutine was closed, maybe by the garbage collector, which may run in the
+            # middle of the queue's own work, or after the loop has ended.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._queue.withdraw, waiter, future)
             raise
         finally:
-            # The heap of deadlines forgets served waiters late: it must not keep their permits
-            # alive, since one that is dropped counts as written.
-            del waiter.future
+            if waiter.lane is None:
+                # The heap of deadlines forgets served waiters late: it must not keep their
+                # permits alive, since one that is dropped counts as written.
+                del waiter.future
 
     def permit(
         self,
@@ -193,6 +222,17 @@ class TokenBucket:
             )
         if priority not in ("normal", "bulk"):
             raise InvalidArgumentError(f"priority must be 'normal' or 'bulk'; got {priority!r}.")
+
+    @staticmethod
+    def _checked(deadline: Any) -> float | None:
+        """Give a deadline that is not a plain finite float as one, or as none at all."""
+        number = isinstance(deadline, int | float) and not isinstance(deadline, bool)
+        if not number or deadline != deadline:  # noqa: PLR0124 - NaN
+            raise InvalidArgumentError(
+                "deadline must be an instant of the loop's clock, in seconds; got "
+                f"{shown(deadline)}."
+            )
+        return None if deadline == float("inf") else float(max(-_LARGEST, min(deadline, _LARGEST)))
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start on a loop, move to another one, or start afresh in a forked child.

@@ -6,6 +6,7 @@ grant costs the same however long the queue is. A newcomer never overtakes its l
 Whatever was taken for a caller is given back if the caller is cancelled before it runs again.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,7 @@ from deepidv_async._clock import Timer
 from deepidv_async._errors import DeepIDVError
 from deepidv_async.limits._lanes import Lanes, Waiter
 from deepidv_async.limits._ledger import Ledger
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._protocol import Priority
 from deepidv_async.limits._refusals import paused_too_long, quota_spent, too_late
 
@@ -80,9 +82,8 @@ class Queue:
             if max(now, due + _LATE if due > now else due) > waiter.deadline:
                 raise self._late_error(waiter, now)
 
-    def withdraw(self, waiter: Waiter) -> None:
-        """Take out a caller that was cancelled, with the permit that it may have got."""
-        future = waiter.future
+    def withdraw(self, waiter: Waiter, future: "asyncio.Future[BucketPermit]") -> None:
+        """Take out a caller that has gone, with the permit that it may have got."""
         if waiter.lane is not None:
             self.lanes.leave(waiter)
             self._serve(self._ledger.read_clock())

@@ -155,6 +155,37 @@ async def test_a_warning_comes_for_waiters_too(clock):
 
 
 @marked
+async def test_a_mark_is_told_once_a_window(clock):
+    """Also when permits are given back and taken again around it, and in every later window."""
+    bucket, news = make(clock, per_day=100), []
+    bucket.subscribe(news.append)
+    await spend(bucket, 79)
+    for _ in range(5):
+        permit = await bucket.acquire()
+        await asyncio.sleep(1.5)
+        permit.unsent()
+        await asyncio.sleep(1.5)
+    assert [event.share for event in news] == [0.8]
+    await spend(bucket, 20)
+    assert [event.share for event in news] == [0.8, 0.95]
+    await asyncio.sleep(24 * 3600)
+    await spend(bucket, 100)
+    assert [event.share for event in news] == [0.8, 0.95, 0.8, 0.95]
+
+
+@marked
+async def test_a_rolling_window_tells_a_mark_once_in_24_hours(clock):
+    """A count that falls and rises around a mark as minutes leave does not tell it each time."""
+    bucket, news = make(clock, per_day=100, quota_window="rolling"), []
+    bucket.subscribe(news.append)
+    for hour in range(4 * 24):  # 72 to 96 in any 24 hours, back and forth every two hours
+        await spend(bucket, 1 if hour % 4 < 2 else 6)
+        await asyncio.sleep(3600)
+    # The day has to fill first.
+    assert [event.share for event in news] == [0.8] * 3
+
+
+@marked
 async def test_what_was_never_sent_does_not_count(clock):
     """A permit that goes back gives its part of the quota back, but not on another day."""
     bucket = make(clock)
