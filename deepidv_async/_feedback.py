@@ -17,16 +17,22 @@ __all__ = ["obey_headers", "tell_refusal"]
 _LONG_WINDOW: Final = 60.0
 
 
-def obey_headers(limiter: RateLimiter | None, response: WireResponse, clock: Clock) -> None:
-    """Hand on what rate-limit headers say, should there be any."""
+def obey_headers(
+    limiter: RateLimiter | None, permit: Permit, response: WireResponse, clock: Clock
+) -> None:
+    """Hand on what rate-limit headers say, should there be any, by the permit if it listens."""
     left = rate_left(response.headers, clock.wall)
-    told: object = limiter
-    if left is not None and isinstance(told, RateHeadersAware):
-        remaining, reset_after = left
-        if reset_after is not None and reset_after > _LONG_WINDOW:
-            # Nobody documents what such a window counts; maybe the day.
-            reset_after = None
-        told.server_says(remaining=remaining, reset_after=reset_after)
+    if left is None:
+        return
+    remaining, reset_after = left
+    if reset_after is not None and reset_after > _LONG_WINDOW:
+        # Nobody documents what such a window counts; maybe the day.
+        reset_after = None
+    listeners: tuple[object, object] = (permit, limiter)
+    for told in listeners:
+        if isinstance(told, RateHeadersAware):
+            told.server_says(remaining=remaining, reset_after=reset_after)
+            return
 
 
 def tell_refusal(

@@ -185,7 +185,7 @@ class Pipeline:
             response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
         except APIConnectionError as failure:
             return failure
-        obey_headers(self.limiter, response, self._clock)
+        obey_headers(self.limiter, permit, response, self._clock)
         if response.ok:
             return response
         spec = trip.call.spec

@@ -172,10 +172,12 @@ class TokenBucket:
     def server_says(self, *, remaining: float, reset_after: float | None = None) -> None:
         """Obey rate-limit headers: hold no more tokens than the server says are left.
 
+        The `server_says` of the request's permit does the same, and knows how old the news is.
+
         Args:
             remaining: requests that may still be sent.
-            reset_after: seconds until the server counts afresh; with nothing remaining,
-                everybody waits for that.
+            reset_after: seconds until the server counts afresh. With nothing remaining, and if
+                that is longer than a bucket takes to fill, everybody waits for it.
         """
         self._ledger.server_says(remaining, reset_after)
 

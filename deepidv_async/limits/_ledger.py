@@ -162,13 +162,29 @@ class Ledger:
             self.news.append(RateLearned(self.congestion.rate, self.limit.per_second))
         self.on_refusal()
 
-    def server_says(self, remaining: float, reset_after: float | None) -> None:
-        """Hold no more tokens than the server says are left; with none, wait for its reset."""
-        now = self.now()
-        self.level.advance(now)
-        self.level.cap(max(0.0, remaining))
-        if remaining < 1 and reset_after is not None and 0 < reset_after < float("inf"):
-            self.level.drain(now, now + min(reset_after, _LONGEST))
+    def server_says(self, remaining: float, reset_after: float | None, *, age: float = 0.0) -> None:
+        """Hold no more tokens than the server says are left; with none, wait for its reset.
+
+        Args:
+            remaining: whole tokens that the server had.
+            reset_after: seconds until it counts afresh, if it said so.
+            age: seconds in which that may have changed: since the request was granted.
+        """
+        now, level = self.now(), self.level
+        level.advance(now)
+        # The server had less than one token more, and has got no more than this since. It never
+        # has less than what we count unless somebody else uses the key, so headers of our own
+        # traffic alone cap nothing.
+        rate = self.limit.per_second
+        level.cap(max(0.0, remaining) + 1.0 + age * rate)
+        # A bucket is full again sooner than this. A longer reset is that of another kind of
+        # window, in which nothing comes back before its end.
+        window = self.limit.burst / rate + 1.0
+        if remaining < 1 and reset_after is not None and window < reset_after < float("inf"):
+            before = level.paused_until
+            level.drain(now, now + min(reset_after, _LONGEST))
+            if level.paused_until > before:
+                self.news.append(PauseStarted(level.paused_until - now, reset_after))
         self.on_refusal()
 
     def quota_refused(self) -> datetime:

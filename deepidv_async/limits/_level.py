@@ -232,8 +232,8 @@ class Level:
         self.debt = self.burst - min(1.0, (self.at - now) * self.rate)
 
     def cap(self, tokens: float) -> None:
-        """Hold no more than `tokens`, which the server says are left."""
-        self.debt = max(self.debt, self.burst - tokens)
+        """Grant no more than `tokens` at once from here on, beyond what is open already."""
+        self.debt = max(self.debt, self.burst - self.open - tokens)
 
     def set_rate(self, rate: float) -> None:
         """Let tokens come back at another rate from now on; call it after `advance`."""

@@ -69,6 +69,19 @@ class BucketPermit(Flight):
             self.state = REFUSED
         self._ledger.refused(retry_after, self.at if known else None)
 
+    def server_says(self, *, remaining: float, reset_after: float | None = None) -> None:
+        """Obey the rate-limit headers of this request's answer: as `TokenBucket.server_says`.
+
+        The limiter knows by the permit how old the news may be.
+
+        Args:
+            remaining: requests that may still be sent.
+            reset_after: seconds until the server counts afresh, if it said so.
+        """
+        ledger = self._ledger
+        if self.level is ledger.level:
+            ledger.server_says(remaining, reset_after, age=ledger.read_clock() - self.at)
+
     def unsent(self) -> None:
         """Nothing went out: the permit goes back. Without effect after `written`."""
         if self.state == GRANTED and self.level is self._ledger.level:

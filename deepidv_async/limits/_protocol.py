@@ -181,7 +181,7 @@ class Talkative(Protocol):
 
 @runtime_checkable
 class RateHeadersAware(Protocol):
-    """A limiter that obeys what a server tells in rate-limit headers."""
+    """A limiter, or its permit, that obeys what a server tells in rate-limit headers."""
 
     def server_says(self, *, remaining: float, reset_after: float | None = None) -> None:
         """Take note of `RateLimit-Remaining` and the seconds until its reset.

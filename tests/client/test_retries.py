@@ -476,8 +476,8 @@ async def test_headers_of_a_long_window_do_not_lock_the_client_out():
     told = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "3600"}
     respx.get(f"{BASE}/workflow").respond(json=workflows_body(), headers=told)
     async with make_client() as client:
-        await client.list_workflows()
-        await client.list_workflows()
+        for _ in range(3):  # the second has the token that a whole number may hide
+            await client.list_workflows()
     assert now() == pytest.approx(0.04, abs=0.01)
 
 

@@ -261,30 +261,63 @@ async def test_a_refusal_before_the_first_request_counts():
 
 
 async def test_remaining_takes_tokens():
-    """With rate-limit headers the bucket holds no more than the server says is left."""
+    """With rate-limit headers the bucket holds no more than the server may have left: what it
+    says, and the fraction of a token that the whole number hides.
+    """
     bucket = make(per_second=10.0, burst=5.0)
     (await bucket.acquire()).seen()
     bucket.server_says(remaining=1)
-    assert bucket.stats().tokens == pytest.approx(1.0)
-    assert (await grants(bucket, 2))[-1] == 0.1
+    assert bucket.stats().tokens == pytest.approx(2.0)
+    assert (await grants(bucket, 3))[-1] == 0.1
     bucket.server_says(remaining=100)
     assert bucket.stats().tokens == pytest.approx(0.0, abs=1e-4)
 
 
-async def test_nothing_remaining_waits_for_the_reset():
-    """With nothing left, everybody waits until the server counts afresh; no 429 is counted."""
+async def test_old_headers_take_fewer_tokens():
+    """What came back since the request was granted may be there by now."""
+    bucket = make(per_second=10.0, burst=5.0)
+    permit = await bucket.acquire()
+    await asyncio.sleep(0.2)
+    permit.seen()
+    permit.server_says(remaining=0)
+    assert bucket.stats().tokens == pytest.approx(3.0)
+    permit.server_says(remaining=0, reset_after=30)
+    assert bucket.stats().paused_for == 30
+
+
+async def test_headers_for_another_loop_say_nothing():
+    """A permit of a loop that is gone tells nothing about this one's bucket."""
     bucket = make()
+
+    async def first():
+        return await bucket.acquire()
+
+    permit = await asyncio.to_thread(asyncio.run, first())
+    (await bucket.acquire()).seen()
+    permit.server_says(remaining=0, reset_after=30)
+    assert bucket.stats().paused_for == 0
+
+
+async def test_nothing_remaining_waits_for_the_reset():
+    """With nothing left, everybody waits until the server counts afresh; no 429 is counted, and
+    observers are told once.
+    """
+    bucket, news = make(), []
+    bucket.subscribe(news.append)
     bucket.server_says(remaining=0, reset_after=2.0)
+    bucket.server_says(remaining=0, reset_after=1.9)
+    assert news == [PauseStarted(seconds=2.0, retry_after=2.0)]
     assert (await grants(bucket, 2)) == [2.0, 2.1]
     assert bucket.stats().throttled == 0
     assert bucket.stats().per_second == 10.0
 
 
-async def test_nothing_remaining_without_a_reset_just_empties():
-    """Without a reset in sight tokens come back at the rate."""
+@pytest.mark.parametrize("reset_after", [None, 1.0, 1.5, math.inf])
+async def test_nothing_remaining_of_a_bucket_just_empties(reset_after):
+    """Without a reset, or with one in which a bucket fills, tokens come back at the rate."""
     bucket = make()
-    bucket.server_says(remaining=-1)
-    assert (await grants(bucket, 1)) == [0.1]
+    bucket.server_says(remaining=-1, reset_after=reset_after)
+    assert (await grants(bucket, 2)) == [0.0, 0.1]
 
 
 async def test_a_waiter_is_served_as_soon_as_the_pause_allows():

@@ -211,6 +211,7 @@ async def test_it_is_what_the_protocols_ask_for():
     assert isinstance(limiter, QuotaAware)
     assert isinstance(limiter, RateHeadersAware)
     assert isinstance(permit, RefusalAware)
+    assert isinstance(permit, RateHeadersAware)
 
 
 async def test_a_permit_dropped_after_its_end_does_nothing():
