@@ -255,6 +255,7 @@ class Level:
         level.debt = self.burst if empty else self.debt
         level.stood_still = self.stood_still
         if self.flights and not empty:
-            level.open, level.flights = self.open, 1
-            level.written(Flight(self.open, now), now)
+            level.open, level.flights = self.open, self.flights
+            for _ in range(self.flights):
+                level.written(Flight(self.open / self.flights, now), now)
         return level

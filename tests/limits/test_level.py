@@ -214,13 +214,14 @@ def test_another_clock_carries_level_and_pause_over():
     old = make(rate=10, burst=5, hold=0.5, now=1000.0)
     for _ in range(2):
         see(old, granted(old, 1000.0), 1000.0)
-    granted(old, 1000.0)
+    for cost in (0.1, 0.2, 0.7):
+        granted(old, 1000.0, cost)
     new = old.carry_over(1000.1, 7.0)
-    assert (new.debt, new.open, new.flights) == (pytest.approx(1.0), 1.0, 1)
+    assert (new.debt, new.open, new.flights) == (pytest.approx(1.0), pytest.approx(1.0), 3)
     new.advance(7.49)
-    assert new.open == 1.0
+    assert (new.open, new.flights) == (pytest.approx(1.0), 3)
     new.advance(7.5)
-    assert new.open == 0.0
+    assert (new.open, new.flights, new.debt) == (0.0, 0, pytest.approx(1.0))
     old.drain(1000.1, 1002.1)
     assert old.carry_over(1001.1, 50.0).paused_until == pytest.approx(51.0)
 
