@@ -105,7 +105,6 @@ class Level:
             self._end_holds(now)
         passed = now - self.at
         if passed > 0:
-            # As `_refill` does: the call would be a twentieth of a grant's time.
             self.debt -= passed * self.rate
             self.at = now
             if self.debt < 0:
@@ -115,20 +114,10 @@ class Level:
         written = self._written
         while written:
             first = written[0]
-            if first.state == WRITTEN:
-                if first.ends > now:
-                    return
-                self._refill(first.ends)
-                self.arrive(first)
+            if first.state == WRITTEN and first.ends > now:
+                return
             written.popleft()
-
-    def _refill(self, now: float) -> None:
-        passed = now - self.at
-        if passed > 0:
-            self.debt -= passed * self.rate
-            self.at = now
-            if self.debt < 0:
-                self._stand_still()
+            self.arrive(first, first.ends)
 
     def _stand_still(self) -> None:
         self.stood_still -= self.debt / self.rate
@@ -136,9 +125,12 @@ class Level:
 
     def take(self, cost: float, now: float) -> bool:
         """Take `cost` tokens for a request that may now be sent, if they are there."""
-        if now > self.at or self._written:
+        if self.debt + self.open + cost > self.burst:
+            # Only now it matters what has come back since `at`.
             self.advance(now)
-        if self.debt + self.open + cost > self.burst or now < self.paused_until:
+            if self.debt + self.open + cost > self.burst:
+                return False
+        if now < self.paused_until:
             return False
         self.open += cost
         self.flights += 1
@@ -158,13 +150,19 @@ class Level:
             self.flights -= 1
             self.open = self.open - flight.cost if self.flights else 0.0
 
-    def arrive(self, flight: Flight) -> None:
-        """Let the tokens of a request that the server has counted come back from now on.
-
-        Call it after `advance`.
-        """
+    def arrive(self, flight: Flight, now: float) -> None:
+        """Let the tokens of a request that the server has counted come back from now on."""
+        if self._written and self._written[0].ends < now:
+            self._end_holds(now)
         if flight.state > WRITTEN:
             return
+        passed = now - self.at
+        if passed > 0:
+            # As in `advance`: the call would take a twentieth of a grant's time.
+            self.debt -= passed * self.rate
+            self.at = now
+            if self.debt < 0:
+                self._stand_still()
         flight.state = ARRIVED
         self.flights -= 1
         # Sums of fractions drift; an empty sum is nil.

@@ -44,8 +44,7 @@ class BucketPermit(Flight):
             return
         if self.state == GRANTED:
             ledger.sent += self.cost
-        level.advance(ledger.read_clock())
-        level.arrive(self)
+        level.arrive(self, ledger.read_clock())
         self.state = ANSWERED
         if self.at > ledger.congestion.since:
             ledger.congestion.answers += 1
