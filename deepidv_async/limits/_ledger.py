@@ -54,7 +54,6 @@ class Ledger:
         self.level = Level(rate=limit.per_second, burst=limit.burst, hold=limit.hold)
         self.level.debt = 0.0 if limit.initial is None else limit.burst - limit.initial
         self.waits: deque[float] = deque(maxlen=_WAITS)
-        self.granted = 0.0
         self.sent = 0.0
         self.throttled = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,6 +105,12 @@ class Ledger:
             self.begin(now)
         return now
 
+    @property
+    def granted(self) -> float:
+        """Permits given out, in cost, without those that came back unsent."""
+        # The day's count is counted anyway; a count of its own would cost each permit 20 ns.
+        return self.quota.used + self.quota.other
+
     # -- permits ---------------------------------------------------------------------------
 
     def take(self, cost: float, now: float) -> BucketPermit | None:
@@ -118,16 +123,16 @@ class Ledger:
         if (loud and not quota.fits(cost)) or not self.level.take(cost, now):
             return None
         quota.used = used
-        self.granted += cost
         if loud:
             self._warn()
         return BucketPermit(self, cost, now)
 
     def returned(self, permit: BucketPermit) -> None:
         """Take a permit off the counts: it was not used."""
-        self.granted -= permit.cost
         if permit.at >= self._slot_since:
             self.quota.used -= permit.cost
+        else:
+            self.quota.other -= permit.cost
         self.on_room()
 
     def dropped(self, permit: BucketPermit) -> None:

@@ -33,6 +33,8 @@ class Quota:
         used: requests counted in the window.
         quiet: while `used` stays below this, a request may be counted without another look.
         now: the steady time of the last look.
+        other: requests counted that are not in `used`, minus those that are but were not granted
+            here, so that the sum of both is what was granted.
     """
 
     __slots__ = (
@@ -44,13 +46,14 @@ class Quota:
         "_window",
         "limit",
         "now",
+        "other",
         "quiet",
         "used",
     )
 
     def __init__(self, limit: float | None, window: QuotaWindow) -> None:
         self.limit = float("inf") if limit is None else float(limit)
-        self.used = 0.0
+        self.used = self.other = 0.0
         self.now = 0.0
         self._window: QuotaWindow = window
         self._day: Day = UTCDay() if window == "utc-day" else RollingDay()
@@ -111,6 +114,7 @@ class Quota:
         return new, next_look - now
 
     def _take_over(self) -> None:
+        self.other += self.used - self._day.used
         self.used = self._seen = self._day.used
         self._settle()
 
