@@ -186,9 +186,10 @@ class Level:
         Call it after `advance`.
         """
         lack = self.debt + self.open + cost - self.burst
-        self.starved = self.open + cost > self.burst or lack > cost
         if lack <= 0:
+            self.starved = False
             return self.paused_until
+        self.starved = self.open + cost > self.burst or lack > cost
         if self.open + cost <= self.burst:
             due = self.at + lack / self.rate
             if lack > cost and self._written:

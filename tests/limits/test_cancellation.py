@@ -172,7 +172,7 @@ async def test_a_hundred_thousand_random_cancellations():
     stats = bucket.stats()
     assert (stats.waiting, stats.in_flight, stats.open) == (0, 0, 0.0)
     assert stats.granted == stats.sent == len(served)
-    assert not bucket._queue.lanes.normal._queue
+    assert not bucket._queue.lanes.normal.queue
     await asyncio.sleep(1)
     assert bucket.stats().tokens == 50
     # And the bucket is as good as new: a full burst, then one token after the other.

@@ -255,7 +255,7 @@ async def test_many_deadlines_leave_nothing_behind():
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     lane = bucket._queue.lanes.normal
-    assert len(lane._queue) + len(lane.deadlines._heap) < 300
+    assert len(lane.queue) + len(lane.deadlines._heap) < 300
     fast = make(per_second=1000, burst=1)
 
     async def call():
