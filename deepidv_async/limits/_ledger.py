@@ -50,9 +50,10 @@ class Ledger:
         self.news: list[LimiterEvent] = []
         self.observers = Observers()
         self.quota = Quota(limit.per_day, limit.quota_window)
-        self.congestion = Congestion(limit.per_second)
-        self.level = Level(rate=limit.per_second, burst=limit.burst, hold=limit.hold)
-        self.level.debt = 0.0 if limit.initial is None else limit.burst - limit.initial
+        rate, burst = float(limit.per_second), float(limit.burst)
+        self.congestion = Congestion(rate)
+        self.level = Level(rate=rate, burst=burst, hold=float(limit.hold))
+        self.level.debt = 0.0 if limit.initial is None else burst - limit.initial
         self.waits: deque[float] = deque(maxlen=_WAITS)
         self.sent = 0.0
         self.throttled = 0
