@@ -6,7 +6,14 @@ from typing import Final
 from deepidv_async._errors import InvalidArgumentError
 from deepidv_async._redaction import shown
 
-__all__ = ["check_limit", "check_page_size", "check_period", "check_token", "check_workflow_id"]
+__all__ = [
+    "check_count",
+    "check_limit",
+    "check_page_size",
+    "check_period",
+    "check_token",
+    "check_workflow_id",
+]
 
 MAX_PAGE_SIZE: Final = 500
 _MAX_ID: Final = 512
@@ -91,6 +98,19 @@ def check_limit(name: str, value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidArgumentError(
             f"{name} must be a whole number of 0 or more; got {shown(value)}."
+        )
+    return value
+
+
+def check_count(name: str, value: object) -> int:
+    """Give a count of something that there must be at least one of.
+
+    Raises:
+        InvalidArgumentError: not a whole number of one or more.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidArgumentError(
+            f"{name} must be a whole number of 1 or more; got {shown(value)}."
         )
     return value
 

@@ -104,6 +104,17 @@ async def iterators(client: AsyncDeepIDV, when: datetime) -> None:
     assert_type(await anext(iterator), WorkflowSession)
 
 
+async def ahead(client: AsyncDeepIDV) -> None:
+    """Fetching ahead gives the same iterator, in a block."""
+    async with client.iter_workflows().prefetched(1) as workflows:
+        assert_type(workflows, ItemIterator[Workflow])
+        async for workflow in workflows:
+            assert_type(workflow, Workflow)
+    async with client.iter_workflow_sessions("wf_1").prefetched() as sessions:
+        assert_type(sessions, ItemIterator[WorkflowSession])
+        assert_type([page async for page in sessions.pages()], list[Page[WorkflowSession]])
+
+
 def pages(page: Page[Workflow], more: Page[WorkflowSession]) -> None:
     """A page is an immutable sequence."""
     sequence: Sequence[Workflow] = page
