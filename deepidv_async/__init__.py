@@ -39,6 +39,7 @@ from deepidv_async._events import (
     SchemaDrift,
     Throttled,
 )
+from deepidv_async._fanout import WorkflowSessionsPage
 from deepidv_async._history import Attempt, PartialPage, TimeSpent
 from deepidv_async._models import (
     ResponseInfo,
@@ -125,5 +126,6 @@ __all__ = [
     "UnsupportedByAPIVersionError",
     "Workflow",
     "WorkflowSession",
+    "WorkflowSessionsPage",
     "__version__",
 ]

@@ -1,5 +1,6 @@
 """Checks of what callers pass, done before any request: pure functions that raise or give."""
 
+from collections.abc import AsyncIterable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,6 +9,7 @@ from deepidv_async._redaction import shown
 
 __all__ = [
     "check_count",
+    "check_ids",
     "check_limit",
     "check_page_size",
     "check_period",
@@ -45,6 +47,20 @@ def check_workflow_id(value: object) -> str:
             "alone, not a path or an already encoded id."
         )
     return text
+
+
+def check_ids(value: object) -> None:
+    """Check what several ids come from; each of them is checked in its turn.
+
+    Raises:
+        InvalidArgumentError: one text, which would be taken apart into its letters, or nothing
+            that can be iterated.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable | AsyncIterable):
+        raise InvalidArgumentError(
+            "workflow_ids must be a list of ids, or another iterable or async iterable, not "
+            f"{shown(value)}."
+        )
 
 
 def check_token(value: object) -> str:

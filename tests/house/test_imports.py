@@ -16,7 +16,7 @@ FLOORS: list[list[str]] = [
     ["cli"],
     ["__init__"],
     ["_client"],
-    ["_paging", "_prefetch"],
+    ["_fanout", "_paging", "_prefetch"],
     ["_pipeline", "_trip", "_options", "_feedback", "_calls"],
     [
         *("_retry", "limits", "_transport", "_binding", "_session", "_delivery", "_inflate"),
