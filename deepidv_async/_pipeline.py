@@ -1,10 +1,8 @@
 """One call, from its spec to a decoded page: permit, place, attempt, verdict, wait."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Final, Literal, TypeAlias, TypeVar
+import asyncio
+from typing import Final, TypeVar
 
-import anyio
 import attrs
 
 from deepidv_async._calls import Call
@@ -22,6 +20,7 @@ from deepidv_async._events import (
     Throttled,
 )
 from deepidv_async._feedback import obey_headers, tell_refusal
+from deepidv_async._gate import Gate
 from deepidv_async._models import ResponseInfo
 from deepidv_async._observers import Observers
 from deepidv_async._options import CallOptions
@@ -38,9 +37,6 @@ from deepidv_async.limits import Permit, RateLimiter, Talkative
 __all__ = ["Pipeline"]
 
 T = TypeVar("T")
-
-_Phase: TypeAlias = Literal["limited", "queued", "on_wire", "backing_off"]
-
 
 # Asking takes microseconds on its own; from here on, in seconds, a call has waited.
 _A_WAIT: Final = 0.001
@@ -83,6 +79,8 @@ class Pipeline:
             DeepIDVError: as the error tree draws it.
         """
         trip = Trip(call, options, self._clock.now())
+        if not self._observers:
+            return await self._within_deadline(trip)
         outcome = "ok"
         try:
             return await self._within_deadline(trip)
@@ -90,16 +88,15 @@ class Pipeline:
             outcome = type(error).__name__
             raise
         finally:
-            if self._observers:
-                self._observers.emit(
-                    CallFinished(
-                        operation=trip.operation,
-                        outcome=outcome,
-                        attempts=len(trip.attempts),
-                        elapsed=self._clock.now() - trip.started,
-                        spent=trip.spent,
-                    )
+            self._observers.emit(
+                CallFinished(
+                    operation=trip.operation,
+                    outcome=outcome,
+                    attempts=len(trip.attempts),
+                    elapsed=self._clock.now() - trip.started,
+                    spent=trip.spent,
                 )
+            )
 
     async def aclose(self) -> None:
         """Close the transport, and stop listening to a limiter that may live on."""
@@ -110,62 +107,74 @@ class Pipeline:
     async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         if trip.ends is None:
             return await self._repeat(trip)
-        with anyio.move_on_after(trip.ends - self._clock.now()):
-            return await self._repeat(trip)
+        limit = asyncio.timeout(trip.ends - self._clock.now())
+        try:
+            async with limit:
+                return await self._repeat(trip)
+        except TimeoutError:
+            if not limit.expired():
+                raise
         raise trip.deadline_error("no answer in time")
 
     async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         while True:
             session = self.transport.session()
-            permit = await self._permit(trip)
+            permit = NO_PERMIT if self.limiter is None else await self._permit(trip, self.limiter)
             outcome = await self._attempt(trip, session, permit)
             if isinstance(outcome, WireResponse):
                 self._budget.earn()
                 return self._decode(trip, outcome)
             await self._recover(trip, outcome)
 
-    async def _permit(self, trip: Trip[T]) -> Permit:
-        if self.limiter is None:
-            return NO_PERMIT
-        before = trip.limited
+    async def _permit(self, trip: Trip[T], limiter: RateLimiter) -> Permit:
+        began = self._clock.now()
         try:
-            with self._timing(trip, "limited"):
-                permit = await self.limiter.acquire(
-                    priority=trip.options.priority, deadline=trip.ends
-                )
+            permit = await limiter.acquire(priority=trip.options.priority, deadline=trip.ends)
         except DeadlineExceededError:
+            trip.limited += self._clock.now() - began
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)
             raise refusal from trip.last_error
-        waited = trip.limited - before
+        except BaseException:
+            trip.limited += self._clock.now() - began
+            raise
+        waited = self._clock.now() - began
+        trip.limited += waited
         if self._observers and waited >= _A_WAIT:
             self._observers.emit(LimiterWaited(trip.operation, waited))
         return permit
 
     async def _attempt(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
         """Try once: gives the answer if it is one of success, else the error it means."""
-        try:
-            with self._timing(trip, "queued"):
-                await session.gate.acquire()
-        except BaseException:
-            permit.unsent()
-            raise
-        before = trip.on_wire
+        if not session.gate.enter_now():
+            await self._wait_at(session.gate, trip, permit)
+        began = self._clock.now()
         try:
             if self._observers:
                 self._observers.emit(AttemptStarted(trip.operation, len(trip.attempts) + 1))
-            with self._timing(trip, "on_wire"):
-                outcome = await self._exchange(trip, session, permit)
+            outcome = await self._exchange(trip, session, permit)
         except BaseException as cut_off:
-            self._finish(trip, cut_off, trip.on_wire - before)
+            self._finish(trip, cut_off, began)
             raise
         finally:
-            session.gate.release()
-        self._finish(trip, outcome, trip.on_wire - before)
+            session.gate.leave()
+        self._finish(trip, outcome, began)
         return outcome
 
-    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException, elapsed: float) -> None:
+    async def _wait_at(self, gate: Gate, trip: Trip[T], permit: Permit) -> None:
+        began = self._clock.now()
+        try:
+            await gate.enter(trip.options.priority)
+        except BaseException:
+            permit.unsent()
+            raise
+        finally:
+            trip.queued += self._clock.now() - began
+
+    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException, began: float) -> None:
+        elapsed = self._clock.now() - began
+        trip.on_wire += elapsed
         done = trip.remember(outcome, elapsed)
         if self._observers:
             self._observers.emit(
@@ -229,8 +238,11 @@ class Pipeline:
                     error=type(error).__name__,
                 )
             )
-        with self._timing(trip, "backing_off"):
+        began = self._clock.now()
+        try:
             await self._clock.sleep(decision.delay)
+        finally:
+            trip.backing_off += self._clock.now() - began
 
     def _decide(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> Verdict:
         decision = trip.options.retry.verdict(error, len(trip.attempts))
@@ -261,15 +273,6 @@ class Pipeline:
             attempts=len(trip.attempts),
         )
         return page, info
-
-    @contextmanager
-    def _timing(self, trip: Trip[T], phase: _Phase) -> Generator[None, None, None]:
-        """Add the time inside to one of the trip's phases, however it ends."""
-        began = self._clock.now()
-        try:
-            yield
-        finally:
-            setattr(trip, phase, getattr(trip, phase) + self._clock.now() - began)
 
 
 def _page_of(response: WireResponse, shape: PageShape[T], key: Secret) -> DecodedPage[T]:

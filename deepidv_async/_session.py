@@ -5,12 +5,12 @@ The HTTP library's client is only carried here, so its type is whatever the tran
 
 from typing import Generic, TypeVar
 
-import anyio
 import attrs
 
 from deepidv_async._binding import Ground, LoopBinding
 from deepidv_async._errors import ClientClosedError
 from deepidv_async._events import ProcessForked
+from deepidv_async._gate import Gate
 from deepidv_async._observers import Observers
 
 __all__ = ["CLOSED", "Session", "Sessions"]
@@ -29,7 +29,7 @@ class Session(Generic[C]):
         client: the HTTP library's client, made with the first request.
     """
 
-    gate: anyio.Semaphore
+    gate: Gate
     client: C | None
 
 
@@ -68,7 +68,7 @@ class Sessions(Generic[C]):
             raise ClientClosedError(CLOSED)
         ground = self._look()
         if self._current is None or ground is not Ground.SAME:
-            self._current = Session(anyio.Semaphore(self._places), self._injected)
+            self._current = Session(Gate(self._places), self._injected)
         return self._current
 
     def _look(self) -> Ground:

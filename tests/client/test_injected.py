@@ -13,7 +13,7 @@ from deepidv_async import (
     RetryPolicy,
     TokenBucket,
 )
-from deepidv_async import _transport as transport_module
+from deepidv_async import _sender as sender_module
 from raw_server import http_answer, raw_server
 from support import KEY, make_client, workflows_body
 
@@ -51,7 +51,7 @@ async def test_a_hook_that_reads_the_response():
 @pytest.mark.asyncio
 async def test_a_body_that_was_read_already_is_capped_too(monkeypatch):
     """The cap holds for what somebody else has read into memory."""
-    monkeypatch.setattr(transport_module, "MAX_INFLATED", 10)
+    monkeypatch.setattr(sender_module, "MAX_INFLATED", 10)
     async with httpx.AsyncClient(transport=answering(workflows_body("a"))) as mine:
         async with make_client(http_client=mine) as client:
             with pytest.raises(ResponseDecodeError, match="larger than 10 bytes"):
@@ -78,3 +78,65 @@ def test_a_class_is_no_limiter():
     """Passing `TokenBucket` instead of an instance of it is refused at once."""
     with pytest.raises(ConfigurationError, match="rate_limit"):
         AsyncDeepIDV(KEY, rate_limit=TokenBucket, retry=RetryPolicy())
+
+
+@pytest.mark.asyncio
+async def test_what_an_injected_client_adds():
+    """Its cookies, query and headers go out with each request, also those it gets later."""
+    seen = []
+
+    def answer(request):
+        assert request.content == b""
+        seen.append((request.url.query, dict(request.headers)))
+        return httpx.Response(200, json=workflows_body("a"))
+
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(transport=transport, headers={"x-tenant": "one"}) as mine:
+        async with make_client(http_client=mine) as client:
+            await client.list_workflows()
+            mine.headers["x-tenant"] = "two"
+            await client.list_workflows()
+            mine.params = {"trace": "1"}
+            mine.cookies.set("session", "abc")
+            await client.list_workflows()
+    queries, headers = zip(*seen, strict=True)
+    assert queries == (b"", b"", b"trace=1")
+    assert [each["x-tenant"] for each in headers] == ["one", "two", "two"]
+    assert [each.get("cookie") for each in headers] == [None, None, "session=abc"]
+    for each in headers:
+        assert each["host"] == "api.deepidv.com"
+        assert each["x-api-key"] == KEY
+        assert each["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_is_closed():
+    """A coroutine that is closed instead of cancelled ends its attempt too."""
+
+    async def never(server, head):
+        await asyncio.sleep(60)
+
+    async with raw_server(never) as server, httpx.AsyncClient() as mine:
+        async with make_client(http_client=mine, base_url=server.base_url) as client:
+            call = client.list_workflows()
+            call.send(None)
+            before = asyncio.all_tasks()
+            call.close()
+            await asyncio.sleep(0.05)
+            assert len(asyncio.all_tasks()) < len(before)
+            assert client._pipeline.transport.session().gate.free == 32
+
+
+@pytest.mark.asyncio
+async def test_a_failure_that_comes_with_a_cancellation():
+    """A cancelled caller hears of the cancellation, and the failure is not left unheard."""
+
+    def explode(request):
+        asyncio.get_running_loop().call_soon(call.cancel)
+        raise httpx.ConnectError("gone")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(explode)) as mine:
+        async with make_client(http_client=mine) as client:
+            call = asyncio.create_task(client.list_workflows())
+            with pytest.raises(asyncio.CancelledError):
+                await call

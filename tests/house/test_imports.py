@@ -19,7 +19,18 @@ FLOORS: list[list[str]] = [
     ["_paging"],
     ["_pipeline", "_trip", "_options", "_feedback", "_calls"],
     [
-        *("_retry", "limits", "_transport", "_binding", "_session", "_delivery", "_inflate"),
+        *(
+            "_retry",
+            "limits",
+            "_transport",
+            "_sender",
+            "_pool",
+            "_gate",
+            "_binding",
+            "_session",
+            "_delivery",
+            "_inflate",
+        ),
         *("_problems", "_wire", "_structure", "_body", "_values", "_arguments"),
     ],
     ["_models", "_config", "_events", "_observers"],
@@ -29,10 +40,10 @@ FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in flo
 
 # A library that is met in one place can be replaced in one place.
 HOMES = {
-    "httpx": {"_transport"},
-    "httpcore": {"_transport"},
+    "httpx": {"_transport", "_sender", "_pool"},
+    "httpcore": {"_pool"},
     "certifi": {"_transport"},
-    "ssl": {"_transport"},
+    "ssl": {"_transport", "_pool"},
     "cattrs": {"_structure"},
     "click": {"cli"},
     "rich": {"cli"},
