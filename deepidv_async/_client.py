@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from deepidv_async._calls import Call, sessions_call, workflows_call
 from deepidv_async._clock import Clock, SystemClock
@@ -13,11 +13,12 @@ from deepidv_async._models import Workflow, WorkflowSession
 from deepidv_async._observers import Observer, Observers
 from deepidv_async._options import KEEP, CallOptions, Keep
 from deepidv_async._paging import ItemIterator, Page
-from deepidv_async._pipeline import Pipeline
 from deepidv_async._redaction import Secret
 from deepidv_async._retry import RetryPolicy
-from deepidv_async._transport import HTTPClient, Transport
 from deepidv_async.limits import Priority, RateLimit, RateLimiter, TokenBucket
+
+if TYPE_CHECKING:
+    from deepidv_async._transport import HTTPClient
 
 __all__ = ["AsyncDeepIDV"]
 
@@ -72,10 +73,15 @@ class AsyncDeepIDV:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         rate_limit: RateLimit | RateLimiter | None = RateLimit(),  # noqa: B008 - frozen
         max_connections: int = 32,
-        http_client: HTTPClient | None = None,
+        http_client: "HTTPClient | None" = None,
         observers: Sequence[Observer] = (),
         clock: Clock | None = None,
     ) -> None:
+        # Here, so that a program which only imports this class does not load the HTTP library and
+        # cattrs, and not later, so that no request waits for them.
+        from deepidv_async._pipeline import Pipeline  # noqa: PLC0415 - see above
+        from deepidv_async._transport import Transport  # noqa: PLC0415 - see above
+
         # Hidden before anything can fail: a traceback with locals shows every argument.
         hidden = None if api_key is None else Secret(api_key)
         del api_key
@@ -89,7 +95,7 @@ class AsyncDeepIDV:
         self._options: CallOptions = CallOptions.checked(
             timeout=timeout, deadline=deadline, retry=retry
         )
-        self._pipeline: Pipeline = Pipeline(
+        self._pipeline = Pipeline(
             config, transport, _make_limiter(rate_limit, clock, self._options), told, clock
         )
         self._owner: bool = True

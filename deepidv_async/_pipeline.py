@@ -1,7 +1,7 @@
 """One call, from its spec to a decoded page: permit, place, attempt, verdict, wait."""
 
 import asyncio
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -10,15 +10,6 @@ from deepidv_async._clock import Clock
 from deepidv_async._config import Config
 from deepidv_async._delivery import NO_PERMIT
 from deepidv_async._errors import APIConnectionError, DeadlineExceededError, ResponseDecodeError
-from deepidv_async._events import (
-    AttemptFinished,
-    AttemptStarted,
-    CallFinished,
-    LimiterWaited,
-    RetryScheduled,
-    SchemaDrift,
-    Throttled,
-)
 from deepidv_async._feedback import obey_headers, tell_refusal
 from deepidv_async._gate import Gate
 from deepidv_async._models import ResponseInfo
@@ -34,12 +25,12 @@ from deepidv_async._trip import Outcome, Trip
 from deepidv_async._wire import WireResponse
 from deepidv_async.limits import Permit, RateLimiter, Talkative
 
+if TYPE_CHECKING:
+    from deepidv_async._narrator import Narrator
+
 __all__ = ["Pipeline"]
 
 T = TypeVar("T")
-
-# Asking takes microseconds on its own; from here on, in seconds, a call has waited.
-_A_WAIT: Final = 0.001
 
 
 class Pipeline:
@@ -64,7 +55,7 @@ class Pipeline:
         self.config = config
         self.transport = transport
         self.limiter = limiter
-        self._observers = observers
+        self._narrator = _narrator(observers) if observers else None
         self._clock = clock
         self._budget = RetryBudget()
         asked: object = limiter
@@ -79,24 +70,16 @@ class Pipeline:
             DeepIDVError: as the error tree draws it.
         """
         trip = Trip(call, options, self._clock.now())
-        if not self._observers:
+        narrator = self._narrator
+        if narrator is None:
             return await self._within_deadline(trip)
-        outcome = "ok"
         try:
-            return await self._within_deadline(trip)
+            done = await self._within_deadline(trip)
         except BaseException as error:
-            outcome = type(error).__name__
+            narrator.call_finished(trip, error, self._clock.now())
             raise
-        finally:
-            self._observers.emit(
-                CallFinished(
-                    operation=trip.operation,
-                    outcome=outcome,
-                    attempts=len(trip.attempts),
-                    elapsed=self._clock.now() - trip.started,
-                    spent=trip.spent,
-                )
-            )
+        narrator.call_finished(trip, None, self._clock.now())
+        return done
 
     async def aclose(self) -> None:
         """Close the transport, and stop listening to a limiter that may live on."""
@@ -141,8 +124,8 @@ class Pipeline:
             raise
         waited = self._clock.now() - began
         trip.limited += waited
-        if self._observers and waited >= _A_WAIT:
-            self._observers.emit(LimiterWaited(trip.operation, waited))
+        if self._narrator is not None:
+            self._narrator.waited(trip, waited)
         return permit
 
     async def _attempt(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
@@ -151,8 +134,8 @@ class Pipeline:
             await self._wait_at(session.gate, trip, permit)
         began = self._clock.now()
         try:
-            if self._observers:
-                self._observers.emit(AttemptStarted(trip.operation, len(trip.attempts) + 1))
+            if self._narrator is not None:
+                self._narrator.attempt_started(trip)
             outcome = await self._exchange(trip, session, permit)
         except BaseException as cut_off:
             self._finish(trip, cut_off, began)
@@ -176,17 +159,8 @@ class Pipeline:
         elapsed = self._clock.now() - began
         trip.on_wire += elapsed
         done = trip.remember(outcome, elapsed)
-        if self._observers:
-            self._observers.emit(
-                AttemptFinished(
-                    operation=trip.operation,
-                    attempt=done.number,
-                    status=done.status,
-                    error=done.error,
-                    elapsed=done.elapsed,
-                    request_id=done.request_id,
-                )
-            )
+        if self._narrator is not None:
+            self._narrator.attempt_finished(trip, done)
 
     async def _exchange(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
         request = trip.call.request(self.config.base_url)
@@ -217,8 +191,8 @@ class Pipeline:
         """
         if isinstance(error, RateLimitError):
             tell_refusal(self.limiter, error, self._clock)
-            if self._observers and not isinstance(error, QuotaExceededError):
-                self._observers.emit(Throttled(trip.operation, error.retry_after))
+            if self._narrator is not None and not isinstance(error, QuotaExceededError):
+                self._narrator.throttled(trip, error.retry_after)
         decision = self._decide(trip, error)
         if isinstance(decision, Stop):
             error.attempts = tuple(trip.attempts)
@@ -229,15 +203,8 @@ class Pipeline:
         trip.attempts[-1] = attrs.evolve(trip.attempts[-1], delay=decision.delay)
         if self._too_late(trip, decision):
             raise trip.deadline_error("the next try would start too late") from error
-        if self._observers:
-            self._observers.emit(
-                RetryScheduled(
-                    operation=trip.operation,
-                    attempt=len(trip.attempts),
-                    delay=decision.delay,
-                    error=type(error).__name__,
-                )
-            )
+        if self._narrator is not None:
+            self._narrator.retry_scheduled(trip, decision.delay, error)
         began = self._clock.now()
         try:
             await self._clock.sleep(decision.delay)
@@ -264,8 +231,8 @@ class Pipeline:
             # The frames that read the body hold it in their locals, and error trackers print
             # those: the traceback starts anew here.
             raise error.with_traceback(None) from None
-        if page.drift and self._observers:
-            self._observers.emit(SchemaDrift(trip.operation, page.drift))
+        if self._narrator is not None:
+            self._narrator.drifted(trip, page.drift)
         info = ResponseInfo(
             status=response.status,
             request_id=response.request_id,
@@ -273,6 +240,12 @@ class Pipeline:
             attempts=len(trip.attempts),
         )
         return page, info
+
+
+def _narrator(observers: Observers) -> "Narrator":
+    from deepidv_async._narrator import Narrator  # noqa: PLC0415 - only who has observers pays
+
+    return Narrator(observers)
 
 
 def _page_of(response: WireResponse, shape: PageShape[T], key: Secret) -> DecodedPage[T]:

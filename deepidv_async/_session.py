@@ -9,7 +9,6 @@ import attrs
 
 from deepidv_async._binding import Ground, LoopBinding
 from deepidv_async._errors import ClientClosedError
-from deepidv_async._events import ProcessForked
 from deepidv_async._gate import Gate
 from deepidv_async._observers import Observers
 
@@ -79,6 +78,8 @@ class Sessions(Generic[C]):
                 self.parents.append(self._current)
                 self._current = None
             if self._observers:
+                from deepidv_async._events import ProcessForked  # noqa: PLC0415 - see _narrator
+
                 self._observers.emit(ProcessForked(parent=parent, child=self._binding.pid))
         return ground
 

@@ -14,6 +14,8 @@ import threading
 import urllib.request
 import warnings
 from collections.abc import Coroutine
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, Final, TypeAlias, TypeVar
 
 import anyio
@@ -36,6 +38,10 @@ T = TypeVar("T")
 
 HTTPSession: TypeAlias = Session[Sender]
 _INJECTED_CLOSED: Final = "The http_client given to this client is closed."
+
+# anyio would load what speaks asyncio with the first request: 15 ms on a service's loop.
+with suppress(ImportError):
+    import_module("anyio._backends._asyncio")
 
 _tls_lock = threading.Lock()
 _tls_context: ssl.SSLContext | None = None
@@ -97,6 +103,10 @@ class Transport:
         delivery = Delivery(permit, traced=self._injected is None)
         try:
             sender = await self._sender(session)
+        except BaseException:
+            delivery.ended()
+            raise
+        try:
             sending = sender.send(request, delivery, timeouts)
             return await (_guarded(sending) if sender.guarded else sending)
         except BaseException as error:  # noqa: BLE001 - every one is raised again

@@ -28,8 +28,10 @@ PERSON = "Canary McPersonface"
 
 
 @pytest.fixture
-def everything_logged():
+def everything_logged(monkeypatch):
     """Collect every log record of every logger, at DEBUG."""
+    for name in ("httpx", "httpcore"):  # an example of the docs quiets them
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
