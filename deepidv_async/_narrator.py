@@ -77,14 +77,14 @@ class Narrator:
         if drift:
             self._emit(SchemaDrift(trip.operation, drift))
 
-    def call_finished(self, trip: Trip[Any], error: BaseException | None, now: float) -> None:
+    def call_finished(self, trip: Trip[Any], error: BaseException | None) -> None:
         """Tell how a call has ended."""
         self._emit(
             CallFinished(
                 operation=trip.operation,
                 outcome="ok" if error is None else type(error).__name__,
                 attempts=len(trip.attempts),
-                elapsed=now - trip.started,
+                elapsed=trip.lapped - trip.started,
                 spent=trip.spent,
             )
         )

@@ -69,16 +69,16 @@ class Pipeline:
         Raises:
             DeepIDVError: as the error tree draws it.
         """
-        trip = Trip(call, options, self._clock.now())
+        trip = Trip(call, options, self._clock.now)
         narrator = self._narrator
         if narrator is None:
             return await self._within_deadline(trip)
         try:
             done = await self._within_deadline(trip)
         except BaseException as error:
-            narrator.call_finished(trip, error, self._clock.now())
+            narrator.call_finished(trip, error)
             raise
-        narrator.call_finished(trip, None, self._clock.now())
+        narrator.call_finished(trip, None)
         return done
 
     async def aclose(self) -> None:
@@ -88,9 +88,9 @@ class Pipeline:
         await self.transport.aclose()
 
     async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
-        if trip.ends is None:
+        if trip.options.deadline is None:
             return await self._repeat(trip)
-        limit = asyncio.timeout(trip.ends - self._clock.now())
+        limit = asyncio.timeout(trip.options.deadline)
         try:
             async with limit:
                 return await self._repeat(trip)
@@ -110,20 +110,17 @@ class Pipeline:
             await self._recover(trip, outcome)
 
     async def _permit(self, trip: Trip[T], limiter: RateLimiter) -> Permit:
-        began = self._clock.now()
         try:
             permit = await limiter.acquire(priority=trip.options.priority, deadline=trip.ends)
         except DeadlineExceededError:
-            trip.limited += self._clock.now() - began
+            trip.limited += trip.lap()
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)
             raise refusal from trip.last_error
-        except BaseException:
-            trip.limited += self._clock.now() - began
-            raise
-        waited = self._clock.now() - began
-        trip.limited += waited
+        finally:
+            waited = trip.lap()
+            trip.limited += waited
         if self._narrator is not None:
             self._narrator.waited(trip, waited)
         return permit
@@ -132,31 +129,29 @@ class Pipeline:
         """Try once: gives the answer if it is one of success, else the error it means."""
         if not session.gate.enter_now():
             await self._wait_at(session.gate, trip, permit)
-        began = self._clock.now()
         try:
             if self._narrator is not None:
                 self._narrator.attempt_started(trip)
             outcome = await self._exchange(trip, session, permit)
         except BaseException as cut_off:
-            self._finish(trip, cut_off, began)
+            self._finish(trip, cut_off)
             raise
         finally:
             session.gate.leave()
-        self._finish(trip, outcome, began)
+        self._finish(trip, outcome)
         return outcome
 
     async def _wait_at(self, gate: Gate, trip: Trip[T], permit: Permit) -> None:
-        began = self._clock.now()
         try:
             await gate.enter(trip.options.priority)
         except BaseException:
             permit.unsent()
             raise
         finally:
-            trip.queued += self._clock.now() - began
+            trip.queued += trip.lap()
 
-    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException, began: float) -> None:
-        elapsed = self._clock.now() - began
+    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException) -> None:
+        elapsed = trip.lap()
         trip.on_wire += elapsed
         done = trip.remember(outcome, elapsed)
         if self._narrator is not None:
@@ -205,11 +200,10 @@ class Pipeline:
             raise trip.deadline_error("the next try would start too late") from error
         if self._narrator is not None:
             self._narrator.retry_scheduled(trip, decision.delay, error)
-        began = self._clock.now()
         try:
             await self._clock.sleep(decision.delay)
         finally:
-            trip.backing_off += self._clock.now() - began
+            trip.backing_off += trip.lap()
 
     def _decide(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> Verdict:
         decision = trip.options.retry.verdict(error, len(trip.attempts))
@@ -235,8 +229,8 @@ class Pipeline:
             self._narrator.drifted(trip, page.drift)
         info = ResponseInfo(
             status=response.status,
-            request_id=response.request_id,
-            elapsed=self._clock.now() - trip.started,
+            request_id=trip.attempts[-1].request_id,
+            elapsed=trip.lapped - trip.started,
             attempts=len(trip.attempts),
         )
         return page, info

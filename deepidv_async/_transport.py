@@ -182,14 +182,15 @@ def _injected(client: object, config: Config) -> Sender | None:
 async def _guarded(sending: Coroutine[Any, Any, T]) -> T:
     """Run an attempt in a child task that is only ever cancelled through an anyio scope.
 
-    A task group for each would do the same for twice the time (42 µs against 22).
+    A task group for each would do the same for twice the time (28 µs against 13).
     """
-    scope = anyio.CancelScope()
-    child = asyncio.create_task(_within(scope, sending))
+    scope, end = anyio.CancelScope(), _End()
+    child = asyncio.create_task(_within(scope, sending, end))
+    child.add_done_callback(end.tell)  # in case it is cancelled before it begins
     cancelled = None
     while not child.done():
         try:
-            await _end_of(child)
+            await end.wait()
         except BaseException as error:
             scope.cancel()
             if not isinstance(error, asyncio.CancelledError):  # the caller is closed, unasked
@@ -205,19 +206,29 @@ async def _guarded(sending: Coroutine[Any, Any, T]) -> T:
     return child.result()
 
 
-async def _within(scope: anyio.CancelScope, sending: Coroutine[Any, Any, T]) -> T:
-    with scope:
-        return await sending
-    raise asyncio.CancelledError  # told to nobody: the caller raises its own
+async def _within(scope: anyio.CancelScope, sending: Coroutine[Any, Any, T], end: "_End") -> T:
+    try:
+        with scope:
+            return await sending
+        raise asyncio.CancelledError  # told to nobody: the caller raises its own
+    finally:
+        end.tell()
 
 
-def _end_of(child: "asyncio.Task[Any]") -> "asyncio.Future[None]":
-    """Give a future that ends with the task; cancelling it leaves the task alone."""
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+class _End:
+    """The end of a child task, as a future that may be cancelled without cancelling the task.
 
-    def end(_: object) -> None:
-        if not ended.done():
-            ended.set_result(None)
+    The child tells it with its last step, a turn of the loop earlier than a callback could.
+    """
 
-    child.add_done_callback(end)
-    return ended
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell(self, _: object = None) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+    def wait(self) -> "asyncio.Future[None]":
+        if self._future.cancelled():
+            self._future = asyncio.get_running_loop().create_future()
+        return self._future

@@ -24,6 +24,10 @@ __all__ = [
 # A span of thirty years is none: such a number is an instant.
 _UNIX_TIMES: Final = 1e9
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_RATE_HEADERS: Final = (
+    ("ratelimit-remaining", "ratelimit-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+)
 # Some 30 million years: a longer wait is kept as this one, so that it stays a finite number.
 _LONGEST: Final = 1e15
 
@@ -122,10 +126,12 @@ def rate_left(
     Returns:
         `None` if there are none, or they make no sense.
     """
-    for prefix in ("ratelimit", "x-ratelimit"):
-        remaining = headers.get(f"{prefix}-remaining", "").strip()
+    for remaining_name, reset_name in _RATE_HEADERS:
+        if remaining_name not in headers:  # so far always
+            continue
+        remaining = headers[remaining_name].strip()
         if _SECONDS.fullmatch(remaining):
-            reset = headers.get(f"{prefix}-reset", "").strip()
+            reset = headers.get(reset_name, "").strip()
             if not _SECONDS.fullmatch(reset):
                 return float(remaining), None
             seconds = float(reset)
