@@ -18,7 +18,7 @@ __all__ = ["Call", "CallSpec", "sessions_call", "workflows_call"]
 T = TypeVar("T")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class CallSpec(Generic[T]):
     """What one endpoint of one generation documents.
 
@@ -35,7 +35,7 @@ class CallSpec(Generic[T]):
     shape: PageShape[T]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Call(Generic[T]):
     """A spec with its arguments: everything about a request but host and key."""
 

@@ -19,7 +19,7 @@ C = TypeVar("C")
 CLOSED = "This client is closed: make a new AsyncDeepIDV."
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Session(Generic[C]):
     """What is used on one event loop.
 

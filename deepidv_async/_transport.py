@@ -48,11 +48,22 @@ _tls_context: ssl.SSLContext | None = None
 
 
 def _shared_tls_context() -> ssl.SSLContext:
-    """Give the process's TLS context; the first call takes about 20 ms, so not on a loop."""
+    """Give the process's TLS context; the first call takes about 20 ms, so not on a loop.
+
+    Raises:
+        ConfigurationError: the certificates that the environment names cannot be loaded.
+    """
     global _tls_context  # noqa: PLW0603 - one per process is the point
     with _tls_lock:
         if _tls_context is None:
-            _tls_context = httpx.create_ssl_context()
+            try:
+                _tls_context = httpx.create_ssl_context()
+            except OSError as error:
+                raise ConfigurationError(
+                    "The certificates to check servers with cannot be loaded "
+                    f"({type(error).__name__}: {error.strerror or error}). Correct or unset "
+                    "SSL_CERT_FILE and SSL_CERT_DIR."
+                ) from error
         return _tls_context
 
 
@@ -98,6 +109,7 @@ class Transport:
         Raises:
             APIConnectionError: no answer came.
             ClientClosedError: the client, or the one it was given, was closed.
+            ConfigurationError: the certificates that the environment names cannot be loaded.
         """
         # An injected client may have any transport under it: trust its reports once they come.
         delivery = Delivery(permit, traced=self._injected is None)

@@ -32,7 +32,7 @@ _RATE_HEADERS: Final = (
 _LONGEST: Final = 1e15
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WireRequest:
     """A request as it will go out, but for the key.
 
@@ -51,7 +51,7 @@ class WireRequest:
     )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WireResponse:
     """An answer as it came, read whole.
 
