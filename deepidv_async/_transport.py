@@ -27,7 +27,7 @@ from deepidv_async._delivery import Delivery
 from deepidv_async._errors import APIConnectionError, ClientClosedError, ConfigurationError
 from deepidv_async._observers import Observers
 from deepidv_async._pool import Pool
-from deepidv_async._sender import HTTPClient, Sender
+from deepidv_async._sender import HTTPClient, Sender, library_of
 from deepidv_async._session import CLOSED, Session, Sessions
 from deepidv_async._wire import WireRequest, WireResponse
 from deepidv_async.limits import Permit
@@ -82,7 +82,7 @@ class Transport:
         config: Config,
         *,
         max_connections: int,
-        http_client: HTTPClient | None,
+        http_client: "HTTPClient | None",
         observers: Observers,
     ) -> None:
         self._config = config
@@ -153,9 +153,9 @@ class Transport:
                 max_keepalive_connections=self._max_connections,
             )
             client = httpx.AsyncClient(verify=context, limits=limits, headers=headers)
-            return Sender(client, config, guarded=True)
+            return Sender(client, httpx, config, guarded=True)
         client = httpx.AsyncClient(transport=Pool(config.base_url, context), headers=headers)
-        return Sender(client, config, guarded=False)
+        return Sender(client, httpx, config, guarded=False)
 
     def _proxied(self) -> bool:
         """Tell whether the environment names a proxy for the host, or may do so."""
@@ -182,13 +182,15 @@ class Transport:
             warnings.warn(told, ResourceWarning, source=self, stacklevel=2)
 
 
-def _injected(client: object, config: Config) -> Sender | None:
+def _injected(client: Any, config: Config) -> Sender | None:
     if client is None:
         return None
-    if not isinstance(client, httpx.AsyncClient):
+    library = library_of(client)
+    if library is None:
         found = type(client).__name__
         raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {found}.")
-    return Sender(client, config, guarded=True)
+    # httpx2 2.16 loses nothing when a request of its is cancelled.
+    return Sender(client, library, config, guarded=library is httpx)
 
 
 async def _guarded(sending: Coroutine[Any, Any, T]) -> T:

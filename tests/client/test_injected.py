@@ -3,10 +3,12 @@
 import asyncio
 
 import httpx
+import httpx2
 import pytest
 
 from deepidv_async import (
     APIConnectionError,
+    APITimeoutError,
     AsyncDeepIDV,
     ConfigurationError,
     ResponseDecodeError,
@@ -17,21 +19,26 @@ from deepidv_async import _sender as sender_module
 from raw_server import http_answer, raw_server
 from support import KEY, make_client, workflows_body
 
-
-def answering(body):
-    return httpx.MockTransport(lambda request: httpx.Response(200, json=body))
+both = pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda each: each.__name__)
 
 
+def answering(body, library=httpx):
+    return library.MockTransport(lambda request: library.Response(200, json=body))
+
+
+@both
 @pytest.mark.asyncio
-async def test_a_mock_transport():
+async def test_a_mock_transport(library):
     """A response that was never a stream is taken as it is."""
-    async with httpx.AsyncClient(transport=answering(workflows_body("a", "b"))) as mine:
+    transport = answering(workflows_body("a", "b"), library)
+    async with library.AsyncClient(transport=transport) as mine:
         async with make_client(http_client=mine) as client:
             assert [workflow.id for workflow in await client.list_workflows()] == ["a", "b"]
 
 
+@both
 @pytest.mark.asyncio
-async def test_a_hook_that_reads_the_response():
+async def test_a_hook_that_reads_the_response(library):
     """A response hook may read the body before the client does, compressed or not."""
     seen = []
 
@@ -42,7 +49,7 @@ async def test_a_hook_that_reads_the_response():
         return http_answer(b'{"workflows": [{"id": "wf_1"}]}')
 
     async with raw_server(answer) as server:
-        async with httpx.AsyncClient(event_hooks={"response": [hook]}) as mine:
+        async with library.AsyncClient(event_hooks={"response": [hook]}) as mine:
             async with make_client(http_client=mine, base_url=server.base_url) as client:
                 assert len(await client.list_workflows()) == 1
     assert len(seen) == 1
@@ -80,18 +87,19 @@ def test_a_class_is_no_limiter():
         AsyncDeepIDV(KEY, rate_limit=TokenBucket, retry=RetryPolicy())
 
 
+@both
 @pytest.mark.asyncio
-async def test_what_an_injected_client_adds():
+async def test_what_an_injected_client_adds(library):
     """Its cookies, query and headers go out with each request, also those it gets later."""
     seen = []
 
     def answer(request):
         assert request.content == b""
         seen.append((request.url.query, dict(request.headers)))
-        return httpx.Response(200, json=workflows_body("a"))
+        return library.Response(200, json=workflows_body("a"))
 
-    transport = httpx.MockTransport(answer)
-    async with httpx.AsyncClient(transport=transport, headers={"x-tenant": "one"}) as mine:
+    transport = library.MockTransport(answer)
+    async with library.AsyncClient(transport=transport, headers={"x-tenant": "one"}) as mine:
         async with make_client(http_client=mine) as client:
             await client.list_workflows()
             mine.headers["x-tenant"] = "two"
@@ -140,3 +148,47 @@ async def test_a_failure_that_comes_with_a_cancellation():
             call = asyncio.create_task(client.list_workflows())
             with pytest.raises(asyncio.CancelledError):
                 await call
+
+
+@both
+@pytest.mark.parametrize(
+    ("kind", "error", "said"),
+    [
+        ("ConnectError", APIConnectionError, "Cannot connect"),
+        ("ProxyError", APIConnectionError, "Cannot connect"),
+        ("ReadTimeout", APITimeoutError, "timeout.read"),
+        ("PoolTimeout", APITimeoutError, "timeout.pool"),
+        ("LocalProtocolError", APIConnectionError, "could not be sent"),
+        ("RemoteProtocolError", APIConnectionError, "broke before the answer"),
+        ("InvalidURL", APIConnectionError, "not because of the network"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_errors_of_either_library(library, kind, error, said):
+    """What either library raises becomes the same error of ours, without its own as context."""
+
+    def explode(request):
+        raise getattr(library, kind)("mine")
+
+    async with library.AsyncClient(transport=library.MockTransport(explode)) as mine:
+        async with make_client(http_client=mine, retry=RetryPolicy(max_retries=0)) as client:
+            with pytest.raises(error, match=said) as caught:
+                await client.list_workflows()
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@both
+@pytest.mark.asyncio
+async def test_a_subclass_of_either_client(library):
+    """A client of a class that was derived is known by the class it was derived from."""
+    derived = type("Traced", (library.AsyncClient,), {})
+    async with derived(transport=answering(workflows_body("a"), library)) as mine:
+        async with make_client(http_client=mine) as client:
+            assert len(await client.list_workflows()) == 1
+
+
+def test_what_is_no_client():
+    """Something else is refused at once, by its type's name."""
+    for wrong in (object(), httpx.Client(), "client", type("AsyncClient", (), {})()):
+        with pytest.raises(ConfigurationError, match=type(wrong).__name__):
+            make_client(http_client=wrong)

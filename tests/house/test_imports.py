@@ -41,6 +41,7 @@ FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in flo
 # A library that is met in one place can be replaced in one place.
 HOMES = {
     "httpx": {"_transport", "_sender", "_pool"},
+    "httpx2": {"_sender"},
     "httpcore": {"_pool"},
     "certifi": {"_transport"},
     "ssl": {"_transport", "_pool"},
