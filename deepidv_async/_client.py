@@ -45,8 +45,8 @@ class AsyncDeepIDV:
         rate_limit: the limit to keep (a limiter is made for it), a limiter to share with
             another client (`first.rate_limiter`) or of your own, or `None` for no limiting.
         max_connections: connections of the pool, and requests in flight at most.
-        http_client: an `httpx.AsyncClient` or `httpx2.AsyncClient` to send with. It is never closed by this client, and
-            its pool must have at least `max_connections` connections.
+        http_client: an `httpx.AsyncClient` or `httpx2.AsyncClient` to send with. It is never
+            closed by this client, and its pool must have at least `max_connections` connections.
         observers: callables that are told of every event.
         clock: measures and waits, for tests.
 
