@@ -19,19 +19,9 @@ FLOORS: list[list[str]] = [
     ["_paging"],
     ["_pipeline", "_narrator", "_trip", "_options", "_feedback", "_calls"],
     [
-        *(
-            "_retry",
-            "limits",
-            "_transport",
-            "_sender",
-            "_pool",
-            "_gate",
-            "_binding",
-            "_session",
-            "_delivery",
-            "_inflate",
-        ),
-        *("_problems", "_wire", "_structure", "_body", "_values", "_arguments"),
+        *("_retry", "limits", "_transport", "_sender", "_pool", "_gate", "_binding", "_session"),
+        *("_delivery", "_inflate", "_problems", "_wire", "_arguments"),
+        *("_structure", "_pages", "_records", "_hooks", "_body", "_values", "_json"),
     ],
     ["_models", "_config", "_events", "_observers"],
     ["_status_errors", "_errors", "_history", "_redaction", "_clock"],
@@ -46,6 +36,7 @@ HOMES = {
     "certifi": {"_transport"},
     "ssl": {"_transport", "_pool"},
     "cattrs": {"_structure"},
+    "msgspec": {"_json"},
     "click": {"cli"},
     "rich": {"cli"},
     "starlette": {"simulator"},
@@ -146,7 +137,7 @@ def test_libraries_are_met_at_home_only():
 
 BARE = """
 import sys
-for extra in ("click", "rich", "starlette", "uvicorn"):
+for extra in ("click", "msgspec", "rich", "starlette", "uvicorn"):
     sys.modules[extra] = None  # importing it now raises ImportError
 import deepidv_async
 for name in deepidv_async.__all__:
