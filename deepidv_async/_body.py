@@ -30,8 +30,9 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import attrs
 
 from deepidv_async._errors import ResponseDecodeError
+from deepidv_async._json import parse_json
 from deepidv_async._redaction import clean_text, outline
-from deepidv_async._values import is_array, is_object, kind, parse_json
+from deepidv_async._values import is_array, is_object, kind
 
 __all__ = [
     "Envelope",

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from deepidv_async._calls import Call, sessions_call, workflows_call
 from deepidv_async._clock import Clock, SystemClock
@@ -14,11 +14,12 @@ from deepidv_async._models import Workflow, WorkflowSession
 from deepidv_async._observers import Observer, Observers
 from deepidv_async._options import KEEP, CallOptions, Keep, check_connections, make_limiter
 from deepidv_async._paging import ItemIterator, Page, PageIterator
-from deepidv_async._pipeline import Pipeline
 from deepidv_async._redaction import Secret
 from deepidv_async._retry import RetryPolicy
-from deepidv_async._transport import HTTPClient, Transport
 from deepidv_async.limits import Priority, RateLimit, RateLimiter
+
+if TYPE_CHECKING:
+    from deepidv_async._transport import HTTPClient
 
 __all__ = ["AsyncDeepIDV"]
 
@@ -45,8 +46,8 @@ class AsyncDeepIDV:
         rate_limit: the limit to keep (a limiter is made for it), a limiter to share with
             another client (`first.rate_limiter`) or of your own, or `None` for no limiting.
         max_connections: connections of the pool, and requests in flight at most.
-        http_client: an `httpx.AsyncClient` to send with. It is never closed by this client, and
-            its pool must have at least `max_connections` connections.
+        http_client: an `httpx.AsyncClient` or `httpx2.AsyncClient` to send with. It is never
+            closed by this client, and its pool must have at least `max_connections` connections.
         observers: callables that are told of every event.
         clock: measures and waits, for tests.
 
@@ -73,10 +74,15 @@ class AsyncDeepIDV:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         rate_limit: RateLimit | RateLimiter | None = RateLimit(),  # noqa: B008 - frozen
         max_connections: int = 32,
-        http_client: HTTPClient | None = None,
+        http_client: "HTTPClient | None" = None,
         observers: Sequence[Observer] = (),
         clock: Clock | None = None,
     ) -> None:
+        # Here, so that a program which only imports this class does not load the HTTP library and
+        # cattrs, and not later, so that no request waits for them.
+        from deepidv_async._pipeline import Pipeline  # noqa: PLC0415 - see above
+        from deepidv_async._transport import Transport  # noqa: PLC0415 - see above
+
         # Hidden before anything can fail: a traceback with locals shows every argument.
         hidden = None if api_key is None else Secret(api_key)
         del api_key
@@ -90,7 +96,7 @@ class AsyncDeepIDV:
         self._options: CallOptions = CallOptions.checked(
             timeout=timeout, deadline=deadline, retry=retry
         )
-        self._pipeline: Pipeline = Pipeline(
+        self._pipeline = Pipeline(
             config, transport, make_limiter(rate_limit, clock, self._options), told, clock
         )
         self._owner: bool = True
@@ -248,13 +254,6 @@ class AsyncDeepIDV:
             InvalidArgumentError: an argument cannot be what it should be; at once.
             UnsupportedByAPIVersionError: the generation has no page size; at once.
             ClientClosedError, ConfigurationError: while iterating: no workflow can go on.
-
-        Example:
-            ```python
-            async with client.map_workflow_sessions(["wf_1", "wf_2"]) as results:
-                async for result in results:
-                    print(result.workflow_id, result.page or result.error)
-            ```
         """
         # What no id could make right is refused now.
         sessions_call(self.api_version, "any", page_size=page_size)

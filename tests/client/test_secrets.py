@@ -15,6 +15,7 @@ from deepidv_async import (
     APIConnectionError,
     APIStatusError,
     AsyncDeepIDV,
+    DeadlineExceededError,
     DeepIDVError,
     RetryPolicy,
 )
@@ -27,8 +28,10 @@ PERSON = "Canary McPersonface"
 
 
 @pytest.fixture
-def everything_logged():
+def everything_logged(monkeypatch):
     """Collect every log record of every logger, at DEBUG."""
+    for name in ("httpx", "httpcore"):  # an example of the docs quiets them
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
@@ -229,3 +232,32 @@ async def test_a_failing_http_client_keeps_the_key_to_itself():
     assert isinstance(error, APIConnectionError)
     assert "KeyError" in str(error)
     assert KEY not in everything_of(error)
+
+
+@pytest.mark.parametrize("injected", [False, True], ids=["own pool", "injected client"])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_cancelled_call_shows_nothing(injected, times):
+    """The frames that a cancellation came through held the request: its traceback has none."""
+    reached = asyncio.Event()
+
+    async def never(server, head):
+        reached.set()
+        await asyncio.sleep(60)
+
+    async with raw_server(never) as server, httpx.AsyncClient() as theirs:
+        options = {"http_client": theirs} if injected else {}
+        async with make_client(base_url=server.base_url, **options) as client:
+            call = asyncio.create_task(client.list_workflows())
+            await reached.wait()
+            for _ in range(times):
+                call.cancel()
+                await asyncio.sleep(0)
+            try:
+                await call
+            except asyncio.CancelledError as error:
+                shown = everything_of(error)
+            with pytest.raises(DeadlineExceededError) as late:
+                await client.with_options(deadline=0.05).list_workflows()
+    assert KEY not in shown
+    assert "handle_async_request" not in shown
+    assert KEY not in everything_of(late.value)
