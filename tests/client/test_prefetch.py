@@ -9,6 +9,7 @@ import threading
 import time
 
 import anyio
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -566,7 +567,7 @@ def new_uvloop():
     return uvloop.new_event_loop()
 
 
-@pytest.mark.parametrize("limit", [RateLimit(), None], ids=["limited", "unlimited"])
+@pytest.mark.parametrize("injected", [False, True], ids=["own pool", "injected"])
 @pytest.mark.parametrize(
     "loop",
     [
@@ -578,7 +579,7 @@ def new_uvloop():
         ),
     ],
 )
-def test_the_request_is_out_before_a_page_is_handed_over(loop, limit):
+def test_the_request_is_out_before_a_page_is_handed_over(loop, injected):
     """A consumer that blocks the loop is served as well as one that awaits.
 
     The server, in a thread of its own, gets the request for each page while the consumer still
@@ -591,7 +592,10 @@ def test_the_request_is_out_before_a_page_is_handed_over(loop, limit):
 
     async def main():
         base_url = ready.get(timeout=10)
-        async with make_client(base_url=base_url, api_version="v1", rate_limit=limit) as client:
+        async with (
+            httpx.AsyncClient() if injected else contextlib.nullcontext() as http,
+            make_client(base_url=base_url, api_version="v1", http_client=http) as client,
+        ):
             async with client.iter_workflow_sessions("wf_1").prefetched(1) as sessions:
                 async for _ in sessions:
                     given.append(time.monotonic())
