@@ -43,6 +43,7 @@ if typing.TYPE_CHECKING:
         SchemaDrift,
         Throttled,
     )
+    from deepidv_async._fanout import WorkflowSessionsPage
     from deepidv_async._history import Attempt, PartialPage, TimeSpent
     from deepidv_async._models import (
         ResponseInfo,
@@ -136,6 +137,7 @@ __all__ = [
     "UnsupportedByAPIVersionError",
     "Workflow",
     "WorkflowSession",
+    "WorkflowSessionsPage",
     "__version__",
 ]
 
@@ -156,6 +158,7 @@ _HOMES = {
         "PauseStarted ProcessForked QuotaSpent QuotaWarning RateLearned RetryScheduled "
         "SchemaDrift Throttled"
     ),
+    "_fanout": "WorkflowSessionsPage",
     "_history": "Attempt PartialPage TimeSpent",
     "_models": "ResponseInfo SessionProgress SessionStatus SessionType Workflow WorkflowSession",
     "_observers": "Observer",

@@ -16,7 +16,7 @@ FLOORS: list[list[str]] = [
     ["cli"],
     ["__init__"],
     ["_client"],
-    ["_paging"],
+    ["_fanout", "_paging", "_prefetch"],
     ["_pipeline", "_narrator", "_trip", "_options", "_feedback", "_calls"],
     [
         *("_retry", "limits", "_transport", "_sender", "_pool", "_gate", "_binding", "_session"),

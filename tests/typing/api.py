@@ -44,6 +44,7 @@ from deepidv_async import (
     TokenBucket,
     Workflow,
     WorkflowSession,
+    WorkflowSessionsPage,
 )
 
 
@@ -102,6 +103,32 @@ async def iterators(client: AsyncDeepIDV, when: datetime) -> None:
     async with contextlib.aclosing(sessions) as closing:
         assert_type(closing, ItemIterator[WorkflowSession])
     assert_type(await anext(iterator), WorkflowSession)
+
+
+async def ahead(client: AsyncDeepIDV) -> None:
+    """Fetching ahead gives the same iterator, in a block."""
+    async with client.iter_workflows().prefetched(1) as workflows:
+        assert_type(workflows, ItemIterator[Workflow])
+        async for workflow in workflows:
+            assert_type(workflow, Workflow)
+    async with client.iter_workflow_sessions("wf_1").prefetched() as sessions:
+        assert_type(sessions, ItemIterator[WorkflowSession])
+        assert_type([page async for page in sessions.pages()], list[Page[WorkflowSession]])
+
+
+async def many(client: AsyncDeepIDV, more: AsyncIterator[str]) -> None:
+    """Many workflows at once: ids of any kind of iterable, results with a page or an error."""
+    async with client.map_workflow_sessions(["wf_1"], concurrency=8, page_size=None) as results:
+        assert_type(results, AsyncIterator[WorkflowSessionsPage])
+        async for result in results:
+            assert_type(result.workflow_id, str)
+            assert_type(result.page, Page[WorkflowSession] | None)
+            assert_type(result.error, DeepIDVError | None)
+            assert_type(result.last, bool)
+    async with client.map_workflow_sessions(more) as results:
+        assert_type(await anext(results), WorkflowSessionsPage)
+    async with client.map_workflow_sessions(each.id async for each in client.iter_workflows()):
+        pass
 
 
 def pages(page: Page[Workflow], more: Page[WorkflowSession]) -> None:
