@@ -146,9 +146,11 @@ def read_envelope(
     Raises:
         ResponseDecodeError: the body is not JSON, or holds no list that can be trusted.
     """
+    parsed, problem = parse_json(body)
+    if (envelope := _as_documented(parsed, shape)) is not None:
+        return envelope
     told = clean_text(scrub(content_type), 80) or "not given"
     found = f"{len(body)} bytes, content type {told}"
-    parsed, problem = parse_json(body)
     if problem:
         raise ResponseDecodeError(
             f"The answer is not JSON: {problem} ({found}).", body=f"bytes({len(body)})"
@@ -162,6 +164,19 @@ def read_envelope(
         f"The answer is {kind(parsed)}, where {_documented(shape)} is documented ({found}).",
         body=outline_body(parsed, scrub),
     )
+
+
+def _as_documented(parsed: Any, shape: PageShape[Any]) -> Envelope | None:
+    """Open the usual answer: a filled list under its first name, a sound token, no more."""
+    name = shape.envelopes[0]
+    if not is_object(parsed) or not is_array(records := parsed.get(name)) or not records:
+        return None
+    told, token = _TOKEN in parsed, parsed.get(_TOKEN)
+    expected = shape.paged if told else shape.token_optional or not shape.paged
+    sound = token is None or (isinstance(token, str) and token.isascii() and token != "")
+    if not (expected and sound) or len(parsed) != 1 + told:
+        return None
+    return Envelope(parsed, records, f"$.{name}", token, None, {})
 
 
 def _documented(shape: PageShape[Any]) -> str:
