@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from deepidv_async._body import Fault
 from deepidv_async._hooks import UNSOUND, Field, Form, Reading, Run, make_run
 from deepidv_async._records import RecordReader, UnreadableRecordError
+from deepidv_async._shape import Fault
 from deepidv_async._values import is_object
 
 __all__ = ["PageReader"]
