@@ -7,10 +7,10 @@ from typing import Final, Generic, TypeVar
 import attrs
 
 from deepidv_async._arguments import check_page_size, check_period, check_token, check_workflow_id
-from deepidv_async._body import PageShape
 from deepidv_async._config import APIVersion
 from deepidv_async._errors import UnsupportedByAPIVersionError
 from deepidv_async._models import Workflow, WorkflowSession
+from deepidv_async._shape import PageShape
 from deepidv_async._wire import WireRequest, join_url
 
 __all__ = ["Call", "CallSpec", "sessions_call", "workflows_call"]

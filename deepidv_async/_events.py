@@ -154,11 +154,12 @@ class ProcessForked:
 
 @attrs.frozen
 class PauseStarted:
-    """A 429 came: nobody gets a permit for a while.
+    """A 429 came, or headers said that nothing is left: nobody gets a permit for a while.
 
     Attributes:
         seconds: how long.
-        retry_after: what the server asked for, `None` if it did not say.
+        retry_after: what the server asked for, in `Retry-After` or as the reset of its window;
+            `None` if it did not say.
     """
 
     seconds: float

@@ -9,7 +9,7 @@ from typing import Final
 from deepidv_async._clock import Clock
 from deepidv_async._status_errors import QuotaExceededError, RateLimitError
 from deepidv_async._wire import WireResponse, next_midnight, rate_left
-from deepidv_async.limits import QuotaAware, RateHeadersAware, RateLimiter
+from deepidv_async.limits import Permit, QuotaAware, RateHeadersAware, RateLimiter, RefusalAware
 
 __all__ = ["obey_headers", "tell_refusal"]
 
@@ -17,23 +17,33 @@ __all__ = ["obey_headers", "tell_refusal"]
 _LONG_WINDOW: Final = 60.0
 
 
-def obey_headers(limiter: RateLimiter | None, response: WireResponse, clock: Clock) -> None:
-    """Hand on what rate-limit headers say, should there be any."""
+def obey_headers(
+    limiter: RateLimiter | None, permit: Permit, response: WireResponse, clock: Clock
+) -> None:
+    """Hand on what rate-limit headers say, should there be any, by the permit if it listens."""
     left = rate_left(response.headers, clock.wall)
-    told: object = limiter
-    if left is not None and isinstance(told, RateHeadersAware):
-        remaining, reset_after = left
-        if reset_after is not None and reset_after > _LONG_WINDOW:
-            # Nobody documents what such a window counts; maybe the day.
-            reset_after = None
-        told.server_says(remaining=remaining, reset_after=reset_after)
+    if left is None:
+        return
+    remaining, reset_after = left
+    if reset_after is not None and reset_after > _LONG_WINDOW:
+        # Nobody documents what such a window counts; maybe the day.
+        reset_after = None
+    listeners: tuple[object, object] = (permit, limiter)
+    for told in listeners:
+        if isinstance(told, RateHeadersAware):
+            told.server_says(remaining=remaining, reset_after=reset_after)
+            return
 
 
-def tell_refusal(limiter: RateLimiter | None, error: RateLimitError, clock: Clock) -> None:
-    """Hand on a 429; a spent quota gets its estimated reset."""
+def tell_refusal(
+    limiter: RateLimiter | None, permit: Permit, error: RateLimitError, clock: Clock
+) -> None:
+    """Hand on a 429, by its permit where that can tell; a spent quota gets its estimated reset."""
     told: object = limiter
     if not isinstance(error, QuotaExceededError):
-        if limiter is not None:
+        if isinstance(permit, RefusalAware):
+            permit.refused(error.retry_after)
+        elif limiter is not None:
             limiter.throttled(error.retry_after)
         return
     if isinstance(told, QuotaAware):

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from deepidv_async._body import Fault
+from deepidv_async._shape import Fault
 from deepidv_async._values import check_zone, open_enum
 
 __all__ = ["UNSOUND", "Field", "Form", "Reading", "Run", "make_run"]

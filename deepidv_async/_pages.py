@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from deepidv_async._body import Fault
 from deepidv_async._hooks import UNSOUND, Field, Form, Reading, Run, make_run
 from deepidv_async._records import RecordReader, UnreadableRecordError
+from deepidv_async._shape import Fault
 from deepidv_async._values import is_object
 
 __all__ = ["PageReader"]
@@ -44,6 +44,7 @@ class PageReader:
         self.careful = careful
         self._fields = list(fields)
         self._runs: dict[tuple[bool | str, ...], Run] = {}
+        self._form_before = _NO_FORM
 
     def __call__(self, record: Any, _: Any) -> Any:
         """Build the model of one record, as a hook of the converter."""
@@ -54,7 +55,7 @@ class PageReader:
 
     def read(self, records: Sequence[Any], path: str) -> Reading:
         """Build the models of a page, whose list stands at `path`."""
-        reading, form, rest = Reading(), _NO_FORM, iter(records)
+        reading, form, rest = Reading(), self._first_form(records), iter(records)
         while True:
             try:
                 form.run(rest, form, reading)
@@ -62,7 +63,14 @@ class PageReader:
                 place = len(reading.items) + len(reading.faults)
                 form = self._read_one(records[place], f"{path}[{place}]", form, reading)
             else:
+                self._form_before = form
                 return reading
+
+    def _first_form(self, records: Sequence[Any]) -> Form:
+        """Give the form of the page before if this one begins alike: most do."""
+        before = self._form_before
+        alike = records and is_object(records[0]) and records[0].keys() == before.blank.keys()
+        return before if alike else _NO_FORM
 
     def _read_one(self, record: Any, path: str, form: Form, reading: Reading) -> Form:
         """Read the record that a run stumbled over; gives the form for those after it."""

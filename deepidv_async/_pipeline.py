@@ -8,7 +8,6 @@ import attrs
 from deepidv_async._calls import Call
 from deepidv_async._clock import Clock
 from deepidv_async._config import Config
-from deepidv_async._delivery import NO_PERMIT
 from deepidv_async._errors import APIConnectionError, DeadlineExceededError, ResponseDecodeError
 from deepidv_async._feedback import obey_headers, tell_refusal
 from deepidv_async._gate import Gate
@@ -102,8 +101,9 @@ class Pipeline:
     async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         while True:
             session = self.transport.session()
-            permit = NO_PERMIT if self.limiter is None else await self._permit(trip, self.limiter)
-            outcome = await self._attempt(trip, session, permit)
+            if self.limiter is not None:
+                trip.permit = await self._permit(trip, self.limiter)
+            outcome = await self._attempt(trip, session)
             if isinstance(outcome, WireResponse):
                 self._budget.earn()
                 return self._decode(trip, outcome)
@@ -125,14 +125,14 @@ class Pipeline:
             self._narrator.waited(trip, waited)
         return permit
 
-    async def _attempt(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
+    async def _attempt(self, trip: Trip[T], session: HTTPSession) -> Outcome:
         """Try once: gives the answer if it is one of success, else the error it means."""
         if not session.gate.enter_now():
-            await self._wait_at(session.gate, trip, permit)
+            await self._wait_at(session.gate, trip)
         try:
             if self._narrator is not None:
                 self._narrator.attempt_started(trip)
-            outcome = await self._exchange(trip, session, permit)
+            outcome = await self._exchange(trip, session)
         except BaseException as cut_off:
             self._finish(trip, cut_off)
             raise
@@ -141,11 +141,11 @@ class Pipeline:
         self._finish(trip, outcome)
         return outcome
 
-    async def _wait_at(self, gate: Gate, trip: Trip[T], permit: Permit) -> None:
+    async def _wait_at(self, gate: Gate, trip: Trip[T]) -> None:
         try:
             await gate.enter(trip.options.priority)
         except BaseException:
-            permit.unsent()
+            trip.permit.unsent()
             raise
         finally:
             trip.queued += trip.lap()
@@ -157,13 +157,13 @@ class Pipeline:
         if self._narrator is not None:
             self._narrator.attempt_finished(trip, done)
 
-    async def _exchange(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
-        request = trip.call.request(self.config.base_url)
+    async def _exchange(self, trip: Trip[T], session: HTTPSession) -> Outcome:
+        request, permit = trip.call.request(self.config.base_url), trip.permit
         try:
             response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
         except APIConnectionError as failure:
             return failure
-        obey_headers(self.limiter, response, self._clock)
+        obey_headers(self.limiter, permit, response, self._clock)
         if response.ok:
             return response
         spec = trip.call.spec
@@ -185,7 +185,7 @@ class Pipeline:
             DeadlineExceededError: the next try could not start in time.
         """
         if isinstance(error, RateLimitError):
-            tell_refusal(self.limiter, error, self._clock)
+            tell_refusal(self.limiter, trip.permit, error, self._clock)
             if self._narrator is not None and not isinstance(error, QuotaExceededError):
                 self._narrator.throttled(trip, error.retry_after)
         decision = self._decide(trip, error)

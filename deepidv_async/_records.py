@@ -14,8 +14,8 @@ from typing import Any
 
 import attrs
 
-from deepidv_async._body import Scrub, count_drift, field_name
 from deepidv_async._hooks import Field
+from deepidv_async._shape import Scrub, count_drift, field_name
 from deepidv_async._values import is_object, kind, open_enum
 
 __all__ = ["RecordReader", "UnreadableRecordError", "record_reader"]

@@ -18,15 +18,7 @@ from typing import Any, Final, Generic, TypeVar, cast, get_args
 import attrs
 import cattrs
 
-from deepidv_async._body import (
-    Envelope,
-    Fault,
-    PageShape,
-    Scrub,
-    count_drift,
-    outline_body,
-    read_envelope,
-)
+from deepidv_async._body import Envelope, outline_body, read_envelope
 from deepidv_async._errors import ResponseDecodeError
 from deepidv_async._history import PartialPage
 from deepidv_async._hooks import Field
@@ -34,6 +26,7 @@ from deepidv_async._json import find_fast_parser
 from deepidv_async._models import Workflow, WorkflowSession
 from deepidv_async._pages import PageReader
 from deepidv_async._records import record_reader
+from deepidv_async._shape import Fault, PageShape, Scrub, count_drift
 from deepidv_async._values import READERS, open_enum, open_enum_reader
 
 __all__ = ["DecodedPage", "PageShape", "decode_page"]

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Generic, TypeAlias, TypeVar
 
 from deepidv_async._calls import Call
+from deepidv_async._delivery import NO_PERMIT
 from deepidv_async._errors import APIConnectionError, DeadlineExceededError, DeepIDVError
 from deepidv_async._history import Attempt, TimeSpent
 from deepidv_async._options import CallOptions
 from deepidv_async._status_errors import APIStatusError
 from deepidv_async._wire import WireResponse
+from deepidv_async.limits import Permit
 
 __all__ = ["Outcome", "Trip"]
 
@@ -37,6 +39,7 @@ class Trip(Generic[T]):
         "limited",
         "on_wire",
         "options",
+        "permit",
         "queued",
         "started",
     )
@@ -48,6 +51,7 @@ class Trip(Generic[T]):
         self.started = self.lapped = now()
         self.ends = None if options.deadline is None else self.started + options.deadline
         self.attempts: list[Attempt] = []
+        self.permit: Permit = NO_PERMIT
         self.last_error: DeepIDVError | None = None
         self.limited = self.queued = self.on_wire = self.backing_off = 0.0
 

@@ -44,8 +44,8 @@ nitpick_ignore_regex = [
 nitpick_ignore = [
     ("py:class", "deepidv_async._retry.Retry"),
     ("py:class", "deepidv_async._retry.Stop"),
-    ("py:class", "deepidv_async.limits._ledger.BucketPermit"),
-    ("py:class", "deepidv_async.limits._permit.PermitScope"),
+    ("py:class", "deepidv_async.limits._permit.BucketPermit"),
+    ("py:class", "deepidv_async.limits._scope.PermitScope"),
 ]
 
 PUBLIC_MODULES = [deepidv_async, deepidv_async.limits, deepidv_async.simulator]

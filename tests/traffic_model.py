@@ -47,6 +47,11 @@ class Server:
         self.accepted.append(now)
         return True
 
+    def headers(self) -> dict[str, float]:
+        """Tell what truthful headers do: whole numbers, and as reset the time until it is full."""
+        reset = math.ceil((self.burst - self.tokens) / self.rate)
+        return {"remaining": math.floor(self.tokens), "reset_after": reset}
+
     def utilisation(self) -> float:
         """Give the least possible time for what was admitted over the time that it took."""
         span = self.accepted[-1] - self.accepted[0]
@@ -123,7 +128,8 @@ class Caller:
 
     Args:
         acquire: waits for a permit; gives an object with `written`, `seen`, `unsent`, or `None`.
-        throttled: told of every refusal.
+        throttled: told of every refusal, unless the permit has `refused`.
+        headers: whether the server sends rate-limit headers; the permits are told of them.
 
     Attributes:
         waits: seconds that each request waited for its permit, in the order of the grants.
@@ -131,9 +137,12 @@ class Caller:
         refused: how many 429s came back.
     """
 
-    def __init__(self, acquire, throttled, server: Server, network: Network) -> None:
+    def __init__(
+        self, acquire, throttled, server: Server, network: Network, *, headers: bool = False
+    ) -> None:
         self.acquire = acquire
         self.throttled = throttled
+        self.headers = headers
         self.server = server
         self.network = network
         self.waits: list[float] = []
@@ -152,7 +161,7 @@ class Caller:
         admitted = await self._send(permit)
         if not admitted:
             self.refused += 1
-            self.throttled(None)
+            getattr(permit, "refused", self.throttled)(None)
         return admitted
 
     async def _send(self, permit) -> bool:
@@ -161,11 +170,14 @@ class Caller:
             permit.written()
         await asyncio.sleep(self.network.way_there())
         admitted = self.server.arrive(loop.time())
+        headers = self.server.headers()
         work = self.network.service if admitted else 0.0
         await asyncio.sleep(self.network.way_back() + work)
         self.network.connection_idle()
         if permit is not None:
             permit.seen()
+        if self.headers:
+            permit.server_says(**headers)
         return admitted
 
     async def until_admitted(self, backoff: Callable[[int], float] = lambda _: 0.0) -> None:

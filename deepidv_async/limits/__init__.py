@@ -9,6 +9,7 @@ from deepidv_async.limits._protocol import (
     QuotaAware,
     RateHeadersAware,
     RateLimiter,
+    RefusalAware,
     Talkative,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "RateHeadersAware",
     "RateLimit",
     "RateLimiter",
+    "RefusalAware",
     "Talkative",
     "TokenBucket",
 ]

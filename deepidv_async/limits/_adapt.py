@@ -5,8 +5,8 @@ multiplied by 0.85 for each congestion event and creeps back by half a percent o
 rate per second: against a server that grants 80 % this costs about one refusal in half a
 minute, and finds the share that is left beside another program.
 
-All refusals of requests that were sent before the limiter reacted are one event: they tell
-nothing new about the rate that was chosen after them.
+A refusal is a new event if and only if its request was granted after the last event: all others
+tell nothing new about the rate that was chosen then, however late they come.
 
 Pure: instants are handed in, in seconds.
 """
@@ -20,7 +20,7 @@ _INCREASE: Final = 0.005  # of the published rate, per second
 _FLOOR: Final = 0.05  # of the published rate
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 30.0
-_SAME_EVENT: Final = 1.0
+_SAME_EVENT: Final = 1.0  # where nobody says which request was refused
 
 
 class Congestion:
@@ -30,15 +30,14 @@ class Congestion:
         published: the rate that the vendor promises, requests/s.
         rate: the rate to keep now.
         since: instant of the last congestion event; infinite before the first.
-        answers: how many requests that were sent after it have been answered, 429s included.
+        answers: how many requests that were granted after it were answered, 429s included.
     """
 
     __slots__ = (
+        "_admitted",
         "_before",
-        "_earlier",
         "_grown_at",
-        "_refusals",
-        "_streak",
+        "_row",
         "answers",
         "published",
         "rate",
@@ -51,10 +50,9 @@ class Congestion:
         self.since = float("inf")
         self.answers = 0
         self._grown_at = 0.0
-        self._before = 0  # answers when the last event came
-        self._refusals = 0  # of the last event
-        self._streak = 0  # events in a row without a success between them
-        self._earlier = 0  # the same, when the last event came
+        self._before = float("inf")  # the event before the last one
+        self._admitted = 0  # of the requests that were granted between these two
+        self._row = 0  # events in a row, if none was admitted between the last two
 
     @property
     def lowered(self) -> bool:
@@ -69,30 +67,54 @@ class Congestion:
             self._grown_at = now
         return self.rate
 
-    def refused(self, now: float) -> tuple[float, bool]:
+    def refused(self, now: float, granted_at: float | None = None) -> tuple[float, bool]:
         """React to a 429.
+
+        Args:
+            now: the instant.
+            granted_at: when the request that was refused had got its permit. If nobody knows,
+                what comes within a second of an event, or during its pause, belongs to it.
 
         Returns:
             The pause in seconds if the server asked for none, and whether the rate was lowered.
         """
+        event = self._is_event(now, granted_at)
         self.grow(now)
-        # Negative when there was no event yet.
-        event = self.answers > 0 or not 0 <= now - self.since < _SAME_EVENT
         if event:
-            self.since = now
-            self._before, self.answers, self._refusals = self.answers, 0, 1
-            self._earlier = self._streak
+            self._row = self._streak + 1
+            self._before, self.since = self.since, now
+            self._admitted, self.answers = self.answers, 0
             self.rate = max(_FLOOR * self.published, self.rate * _DECREASE)
-        else:
-            self._refusals += 1
-        # Answers that arrive together are told one after the other: only when as many refusals
-        # as answers have been told is it certain that none of these was a success.
-        self._streak = 1 if self._refusals < self._before else self._earlier + 1
+        if granted_at is None or granted_at > self._before:
+            self._admitted -= 1
         return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._streak - 1, 10)), event
+
+    def _is_event(self, now: float, granted_at: float | None) -> bool:
+        if self.since == float("inf"):
+            return True
+        if granted_at is not None:
+            return granted_at > self.since
+        # It does not creep back before the pause is over.
+        return not self.since <= now < max(self.since + _SAME_EVENT, self._grown_at)
+
+    @property
+    def _streak(self) -> int:
+        """Events in a row without a success between them.
+
+        Answers that arrive together are told one after the other: whether one of them was a
+        success is known when all their refusals have been told.
+        """
+        return 1 if self._admitted > 0 else self._row
 
     def stay_silent(self, until: float) -> None:
         """Do not creep back before `until`."""
         self._grown_at = max(self._grown_at, until)
+
+    def restore(self, rate: float, passed: float) -> None:
+        """Go on from a rate that was learned `passed` seconds ago, before the first request."""
+        self.rate = max(_FLOOR * self.published, rate)
+        self._grown_at = -passed
+        self.grow(0.0)
 
     def rebase(self, now: float) -> None:
         """Go on with another clock: what the last one said means nothing there."""

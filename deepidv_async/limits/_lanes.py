@@ -3,8 +3,8 @@
 Callers of the `normal` lane go first, but while both lanes wait one token in eleven goes to
 `bulk`, so that an export slows down beside web traffic and never starves.
 
-A waiter that leaves early is taken off the sums at once, and off the deque when it comes to the
-front or when the dead outnumber the living: O(1) for each.
+A waiter that leaves early is taken off the sums at once, and off the deque when it comes to an
+end of it or when the dead outnumber the living: O(1) for each.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from deepidv_async.limits._deadlines import Deadlines
-from deepidv_async.limits._ledger import BucketPermit
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._protocol import Priority
 
 __all__ = ["Lane", "Lanes", "Waiter"]
@@ -58,12 +58,13 @@ class Lane:
         cost: what they want together.
         left: what all who ever left had wanted, granted or not.
         deadlines: the waiters that have one, the first to be lost first.
+        queue: all in order. Some between may have left, but those at both ends still wait.
     """
 
-    __slots__ = ("_queue", "cost", "count", "deadlines", "left")
+    __slots__ = ("cost", "count", "deadlines", "left", "queue")
 
     def __init__(self) -> None:
-        self._queue: deque[Waiter] = deque()
+        self.queue: deque[Waiter] = deque()
         self.count = 0
         self.cost = 0.0
         self.left = 0.0
@@ -74,20 +75,16 @@ class Lane:
         waiter.lane = self
         self.count += 1
         self.cost += waiter.cost
-        self._queue.append(waiter)
+        self.queue.append(waiter)
         if waiter.deadline is not None:
             self.deadlines.add(waiter, waiter.deadline * rate - self.left - self.cost)
 
-    def first(self) -> Waiter:
-        """Give the head of a lane in which somebody waits."""
-        queue = self._queue
-        while (head := queue[0]).lane is None:
-            queue.popleft()
-        return head
-
     def serve(self, head: Waiter) -> None:
         """Take off the head, which got its permit."""
-        self._queue.popleft()
+        queue = self.queue
+        queue.popleft()
+        while queue and queue[0].lane is None:
+            queue.popleft()
         head.lane = None
         self.count -= 1
         self.left += head.cost
@@ -97,7 +94,7 @@ class Lane:
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter off, from wherever it stands."""
-        queue = self._queue
+        queue = self.queue
         # Who leaves from the very end brings nobody forward.
         if queue[-1] is not waiter:
             self.left += waiter.cost
@@ -105,16 +102,18 @@ class Lane:
         self.count -= 1
         # Sums of fractions drift; an empty sum is nil.
         self.cost = self.cost - waiter.cost if self.count else 0.0
+        while queue and queue[0].lane is None:
+            queue.popleft()
         while queue and queue[-1].lane is None:
             queue.pop()
         if len(queue) > 2 * self.count + _FEW:
-            self._queue = deque(one for one in queue if one.lane is not None)
+            self.queue = deque(one for one in queue if one.lane is not None)
         if waiter.deadline is not None:
             self.deadlines.compact(self.count)
 
     def __iter__(self) -> Iterator[Waiter]:
         """Go through those who wait, the first first; they may be taken off on the way."""
-        return (one for one in tuple(self._queue) if one.lane is not None)
+        return (one for one in tuple(self.queue) if one.lane is not None)
 
 
 class Lanes:
@@ -160,11 +159,11 @@ class Lanes:
         """Give the waiter whose turn it is."""
         normal, bulk = self.normal, self.bulk
         if bulk.count == 0:
-            return normal.first() if normal.count else None
-        head = bulk.first()
+            return normal.queue[0] if normal.count else None
+        head = bulk.queue[0]
         if normal.count == 0 or self._credit >= head.cost * _NORMAL_PER_BULK:
             return head
-        return normal.first()
+        return normal.queue[0]
 
     def granted(self, waiter: Waiter) -> None:
         """Take off a waiter that got its permit, and settle whose turn comes next."""

@@ -9,79 +9,24 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deepidv_async._clock import Clock, SystemClock, Timer
-from deepidv_async._events import LimiterEvent, PauseStarted, QuotaSpent, QuotaWarning, RateLearned
-from deepidv_async._observers import Observers
+from deepidv_async._observers import Observer
 from deepidv_async.limits._adapt import Congestion
-from deepidv_async.limits._level import ARRIVED, GRANTED, RETURNED, Flight, Level
+from deepidv_async.limits._level import Level
 from deepidv_async.limits._limit import RateLimit
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._quota import Quota
 
-__all__ = ["BucketPermit", "Ledger"]
+if TYPE_CHECKING:
+    from deepidv_async.limits._news import News
+
+__all__ = ["Ledger"]
 
 _WAITS: Final = 1_000
 _WALL_CHECK: Final = 1.0  # seconds between two looks at the wall clock
 _LONGEST: Final = 1e8  # seconds; a longer Retry-After could not be told as a date
-
-
-class BucketPermit(Flight):
-    """The right to send one request, given by a `TokenBucket`.
-
-    Tell it what becomes of the request; only the first news counts. A permit that is dropped
-    without any news counts as written at that moment, so that a program which only ever calls
-    `acquire()` is limited as by a plain bucket instead of being stopped.
-    """
-
-    __slots__ = ("_ledger", "level")
-
-    def __init__(self, ledger: "Ledger", cost: float, at: float) -> None:
-        # Written out instead of calling Flight's: this runs for every request.
-        self.cost = cost
-        self.at = at
-        self.state = GRANTED
-        self.level = ledger.level
-        self._ledger = ledger
-
-    def written(self) -> None:
-        """The request's bytes went out: the server sees it within `hold` seconds."""
-        ledger, level = self._ledger, self.level
-        if self.state == GRANTED and level is ledger.level:
-            ledger.sent += self.cost
-            level.written(self, ledger.read_clock())
-            if level.starved:
-                ledger.on_room()  # the head may have waited for this hold to begin
-
-    def seen(self) -> None:
-        """The server answered, or has surely got the request."""
-        ledger, level = self._ledger, self.level
-        if self.state == RETURNED or level is not ledger.level:
-            return
-        if self.at > ledger.congestion.since:
-            ledger.congestion.answers += 1
-        if self.state == GRANTED:
-            ledger.sent += self.cost
-        if self.state != ARRIVED:
-            level.advance(ledger.read_clock())
-            level.arrive(self)
-            if level.starved:
-                ledger.on_room()
-
-    def unsent(self) -> None:
-        """Nothing went out: the permit goes back. Without effect after `written`."""
-        if self.state == GRANTED and self.level is self._ledger.level:
-            self.level.unsent(self)
-            self._ledger.returned(self)
-
-    def __del__(self) -> None:
-        if self.state == GRANTED:
-            # Not here: the garbage collector may run in the middle of the ledger's own work.
-            self._ledger.dropped(self)
-
-    def __repr__(self) -> str:
-        news = ("granted", "written", "arrived", "returned")[self.state]
-        return f"<BucketPermit cost={self.cost:g} {news}>"
 
 
 class Ledger:
@@ -89,31 +34,33 @@ class Ledger:
 
     Attributes:
         on_room: called when news of a permit may let somebody go sooner than it seemed.
+        on_refusal: called when the server has refused, or left fewer tokens.
         read_clock: tells the time.
         call_at: books a callback for an instant of that clock.
         began: whether the level counts by a clock yet.
-        news: what the observers have not been told yet.
+        news: what observers are told; `None` before there are any.
     """
 
     on_room: Callable[[], object]
+    on_refusal: Callable[[], object]
 
     def __init__(self, limit: RateLimit, clock: Clock) -> None:
         self.limit = limit
         self.clock = clock
         self.read_clock = clock.now
         self.call_at: Callable[[float, Callable[[], object]], Timer] = self._call_at
-        self.news: list[LimiterEvent] = []
-        self.observers = Observers()
+        self.news: News | None = None
         self.quota = Quota(limit.per_day, limit.quota_window)
-        self.congestion = Congestion(limit.per_second)
-        self.level = Level(rate=limit.per_second, burst=limit.burst, hold=limit.hold)
-        self.level.debt = 0.0 if limit.initial is None else limit.burst - limit.initial
+        rate, burst = float(limit.per_second), float(limit.burst)
+        self.congestion = Congestion(rate)
+        self.level = Level(rate=rate, burst=burst, hold=float(limit.hold))
+        self.level.debt = 0.0 if limit.initial is None else burst - limit.initial
         self.waits: deque[float] = deque(maxlen=_WAITS)
-        self.granted = 0.0
         self.sent = 0.0
         self.throttled = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.began = False
+        self._epoch: float | None = None  # the steady time at the clock's zero
         self._check_at = self._wall_at = self._slot_since = float("-inf")
 
     def begin(
@@ -131,9 +78,14 @@ class Ledger:
             empty: leave no token and forget all permits: another process owns them.
         """
         if self.began:
-            self.level = self.level.carry_over(self.read_clock(), now, empty=empty)
+            before = self.read_clock()
+            self.level = self.level.carry_over(before, now, empty=empty)
+            if self._epoch is not None:
+                self._epoch += before - now
         else:
-            self.level.at = self.level.paused_until = now
+            # Until now its clock stood at 0.
+            self.level.at += now
+            self.level.paused_until += now
             if empty:
                 self.level.debt = self.limit.burst
         self.began = True
@@ -155,6 +107,12 @@ class Ledger:
             self.begin(now)
         return now
 
+    @property
+    def granted(self) -> float:
+        """Permits given out, in cost, without those that came back unsent."""
+        # The day's count is counted anyway; a count of its own would cost each permit 20 ns.
+        return self.quota.used + self.quota.other
+
     # -- permits ---------------------------------------------------------------------------
 
     def take(self, cost: float, now: float) -> BucketPermit | None:
@@ -167,16 +125,16 @@ class Ledger:
         if (loud and not quota.fits(cost)) or not self.level.take(cost, now):
             return None
         quota.used = used
-        self.granted += cost
         if loud:
             self._warn()
         return BucketPermit(self, cost, now)
 
     def returned(self, permit: BucketPermit) -> None:
         """Take a permit off the counts: it was not used."""
-        self.granted -= permit.cost
         if permit.at >= self._slot_since:
             self.quota.used -= permit.cost
+        else:
+            self.quota.other -= permit.cost
         self.on_room()
 
     def dropped(self, permit: BucketPermit) -> None:
@@ -187,12 +145,17 @@ class Ledger:
 
     # -- what the server says --------------------------------------------------------------
 
-    def refused(self, retry_after: float | None) -> None:
-        """Pause, empty the bucket and learn from a 429."""
+    def refused(self, retry_after: float | None, granted_at: float | None = None) -> None:
+        """Pause, empty the bucket and learn from a 429.
+
+        Args:
+            retry_after: seconds the server asked for, if it did.
+            granted_at: when the refused request had got its permit, if that is known.
+        """
         now = self.now()
         self.throttled += 1
         self.level.advance(now)
-        pause, lowered = self.congestion.refused(now)
+        pause, lowered = self.congestion.refused(now, granted_at)
         if retry_after is not None and 0 < retry_after < float("inf"):
             pause = min(retry_after, _LONGEST)
         else:
@@ -201,24 +164,44 @@ class Ledger:
         self._check_at = now
         self.level.drain(now, now + pause)
         self.congestion.stay_silent(self.level.paused_until)
-        self.news.append(PauseStarted(self.level.paused_until - now, retry_after))
-        if lowered:
-            self.news.append(RateLearned(self.congestion.rate, self.limit.per_second))
+        if self.news is not None:
+            self.news.paused(self.level.paused_until - now, retry_after)
+            if lowered:
+                self.news.learned(self.congestion.rate, self.limit.per_second)
+        self.on_refusal()
 
-    def server_says(self, remaining: float, reset_after: float | None) -> None:
-        """Hold no more tokens than the server says are left; with none, wait for its reset."""
-        now = self.now()
-        self.level.advance(now)
-        self.level.cap(max(0.0, remaining))
-        if remaining < 1 and reset_after is not None and 0 < reset_after < float("inf"):
-            self.level.drain(now, now + min(reset_after, _LONGEST))
+    def server_says(self, remaining: float, reset_after: float | None, *, age: float = 0.0) -> None:
+        """Hold no more tokens than the server says are left; with none, wait for its reset.
+
+        Args:
+            remaining: whole tokens that the server had.
+            reset_after: seconds until it counts afresh, if it said so.
+            age: seconds in which that may have changed: since the request was granted.
+        """
+        now, level = self.now(), self.level
+        level.advance(now)
+        # The server had less than one token more, and has got no more than this since. It never
+        # has less than what we count unless somebody else uses the key, so headers of our own
+        # traffic alone cap nothing.
+        rate = self.limit.per_second
+        level.cap(max(0.0, remaining) + 1.0 + age * rate)
+        # A bucket is full again sooner than this. A longer reset is that of another kind of
+        # window, in which nothing comes back before its end.
+        window = self.limit.burst / rate + 1.0
+        if remaining < 1 and reset_after is not None and window < reset_after < float("inf"):
+            before = level.paused_until
+            level.drain(now, now + min(reset_after, _LONGEST))
+            if self.news is not None and level.paused_until > before:
+                self.news.paused(level.paused_until - now, reset_after)
+        self.on_refusal()
 
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""
-        self.now()  # a level that was set before the first request starts now
-        resets_at = self.quota.refused(self.clock.wall())
-        self.news.append(QuotaSpent(self.quota.used, resets_at))
-        return resets_at
+        self.look_at_wall(self.now())
+        self.quota.refused()
+        if self.news is not None:
+            self.news.quota_spent(self.quota)
+        return self.quota.resets_at
 
     def paused_for(self, now: float) -> float:
         """Tell how many seconds of a pause are left."""
@@ -235,11 +218,21 @@ class Ledger:
     def look_at_wall(self, now: float) -> datetime:
         """Bring the quota up to date; give the wall clock's time."""
         wall = self.clock.wall()
-        begins, until_next = self.quota.roll(wall)
-        self._wall_at = now + min(_WALL_CHECK, until_next)
-        if begins:
+        new, lasts = self.quota.look(self._steady(now, wall.timestamp()), wall.timestamp())
+        self._wall_at = now + min(_WALL_CHECK, lasts)
+        if new:
             self._slot_since = now
         return wall
+
+    def _steady(self, now: float, wall: float) -> float:
+        """Give the time that started as the wall clock's and runs on by the monotonic one."""
+        if not self.began:
+            return wall
+        if self._epoch is None:
+            self._epoch = wall - now
+        # A clock of the user's may stand elsewhere on another loop; this time never goes back.
+        self._epoch = max(self._epoch, self.quota.now - now)
+        return now + self._epoch
 
     def _check(self, now: float) -> None:
         """Do what need not be done for each request: read the wall clock, mend the rate."""
@@ -252,15 +245,16 @@ class Ledger:
             self._check_at = now
 
     def _warn(self) -> None:
-        quota = self.quota
-        mark = quota.passed_mark()
-        if mark is not None:
-            resets_at = quota.resets_at(self.clock.wall())
-            self.news.append(QuotaWarning(mark, quota.used, quota.limit, resets_at))
+        mark = self.quota.passed_mark()
+        if mark is not None and self.news is not None:
+            self.news.quota_warning(mark, self.quota)
             # Not now: an observer may call the limiter, which is in the middle of a grant.
-            asyncio.get_running_loop().call_soon(self.tell)
+            asyncio.get_running_loop().call_soon(self.news.tell)
 
-    def tell(self) -> None:
-        """Hand the news to the listeners; call it where an observer may call the limiter."""
-        while self.news:
-            self.observers.emit(self.news.pop(0))
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Tell `observer` from now on; the answer ends it."""
+        if self.news is None:
+            from deepidv_async.limits._news import News  # noqa: PLC0415 - see there
+
+            self.news = News()
+        return self.news.observers.add(observer)

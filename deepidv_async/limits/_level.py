@@ -16,12 +16,23 @@ Pure arithmetic: no clock, no event loop; instants are handed in, in seconds.
 from collections import deque
 from typing import Final
 
-__all__ = ["ARRIVED", "GRANTED", "RETURNED", "WRITTEN", "Flight", "Level"]
+__all__ = [
+    "ANSWERED",
+    "ARRIVED",
+    "GRANTED",
+    "REFUSED",
+    "RETURNED",
+    "WRITTEN",
+    "Flight",
+    "Level",
+]
 
 GRANTED: Final = 0  # may be sent; open for as long as nothing more is known
 WRITTEN: Final = 1  # on its way; open until it is seen or `hold` is over
 ARRIVED: Final = 2  # counted by the server
-RETURNED: Final = 3  # never sent
+ANSWERED: Final = 3  # the same, and the answer is here
+REFUSED: Final = 4  # the same, and it is a 429
+RETURNED: Final = 5  # never sent
 
 
 class Flight:
@@ -29,11 +40,13 @@ class Flight:
 
     Attributes:
         cost: tokens that it counts as.
-        state: one of the four above.
-        at: when it was granted; from `WRITTEN` on, when it was written.
+        state: one of the six above.
+        at: when it was granted.
+        ends: when its hold ends; set when it is written.
     """
 
-    __slots__ = ("at", "cost", "state")
+    __slots__ = ("at", "cost", "ends", "state")
+    ends: float
 
     def __init__(self, cost: float, at: float) -> None:
         self.cost = cost
@@ -92,7 +105,6 @@ class Level:
             self._end_holds(now)
         passed = now - self.at
         if passed > 0:
-            # As `_refill` does: the call would be a twentieth of a grant's time.
             self.debt -= passed * self.rate
             self.at = now
             if self.debt < 0:
@@ -102,21 +114,10 @@ class Level:
         written = self._written
         while written:
             first = written[0]
-            if first.state == WRITTEN:
-                ends = first.at + self.hold
-                if ends > now:
-                    return
-                self._refill(ends)
-                self.arrive(first)
+            if first.state == WRITTEN and first.ends > now:
+                return
             written.popleft()
-
-    def _refill(self, now: float) -> None:
-        passed = now - self.at
-        if passed > 0:
-            self.debt -= passed * self.rate
-            self.at = now
-            if self.debt < 0:
-                self._stand_still()
+            self.arrive(first, first.ends)
 
     def _stand_still(self) -> None:
         self.stood_still -= self.debt / self.rate
@@ -124,9 +125,12 @@ class Level:
 
     def take(self, cost: float, now: float) -> bool:
         """Take `cost` tokens for a request that may now be sent, if they are there."""
-        if now > self.at or self._written:
+        if self.debt + self.open + cost > self.burst:
+            # Only now it matters what has come back since `at`.
             self.advance(now)
-        if self.debt + self.open + cost > self.burst or now < self.paused_until:
+            if self.debt + self.open + cost > self.burst:
+                return False
+        if now < self.paused_until:
             return False
         self.open += cost
         self.flights += 1
@@ -136,7 +140,7 @@ class Level:
         """Start the hold of a request whose bytes went out."""
         if flight.state == GRANTED:
             flight.state = WRITTEN
-            flight.at = now
+            flight.ends = now + self.hold
             self._written.append(flight)
 
     def unsent(self, flight: Flight) -> None:
@@ -146,13 +150,19 @@ class Level:
             self.flights -= 1
             self.open = self.open - flight.cost if self.flights else 0.0
 
-    def arrive(self, flight: Flight) -> None:
-        """Let the tokens of a request that the server has counted come back from now on.
-
-        Call it after `advance`.
-        """
+    def arrive(self, flight: Flight, now: float) -> None:
+        """Let the tokens of a request that the server has counted come back from now on."""
+        if self._written and self._written[0].ends < now:
+            self._end_holds(now)
         if flight.state > WRITTEN:
             return
+        passed = now - self.at
+        if passed > 0:
+            # As in `advance`: the call would take a twentieth of a grant's time.
+            self.debt -= passed * self.rate
+            self.at = now
+            if self.debt < 0:
+                self._stand_still()
         flight.state = ARRIVED
         self.flights -= 1
         # Sums of fractions drift; an empty sum is nil.
@@ -176,17 +186,18 @@ class Level:
         Call it after `advance`.
         """
         lack = self.debt + self.open + cost - self.burst
-        self.starved = self.open + cost > self.burst or lack > cost
         if lack <= 0:
+            self.starved = False
             return self.paused_until
+        self.starved = self.open + cost > self.burst or lack > cost
         if self.open + cost <= self.burst:
             due = self.at + lack / self.rate
             if lack > cost and self._written:
                 # More is owed than a bucket holds, after a refusal: a hold that ends cuts that.
-                due = min(due, self._written[0].at + self.hold)
+                due = min(due, self._written[0].ends)
             return due
         # All that can come back by itself is not enough: a request has to arrive first.
-        return self._written[0].at + self.hold if self._written else None
+        return self._written[0].ends if self._written else None
 
     def line(self, rate: float) -> float:
         """Give where this level stands against one that gets `rate` tokens/s without a break.
@@ -220,8 +231,8 @@ class Level:
         self.debt = self.burst - min(1.0, (self.at - now) * self.rate)
 
     def cap(self, tokens: float) -> None:
-        """Hold no more than `tokens`, which the server says are left."""
-        self.debt = max(self.debt, self.burst - tokens)
+        """Grant no more than `tokens` at once from here on, beyond what is open already."""
+        self.debt = max(self.debt, self.burst - self.open - tokens)
 
     def set_rate(self, rate: float) -> None:
         """Let tokens come back at another rate from now on; call it after `advance`."""
@@ -243,6 +254,7 @@ class Level:
         level.debt = self.burst if empty else self.debt
         level.stood_still = self.stood_still
         if self.flights and not empty:
-            level.open, level.flights = self.open, 1
-            level.written(Flight(self.open, now), now)
+            level.open, level.flights = self.open, self.flights
+            for _ in range(self.flights):
+                level.written(Flight(self.open / self.flights, now), now)
         return level

@@ -49,6 +49,7 @@ __all__ = [
     "QuotaAware",
     "RateHeadersAware",
     "RateLimiter",
+    "RefusalAware",
     "Talkative",
 ]
 
@@ -152,6 +153,15 @@ class RateLimiter(Protocol):
 
 
 @runtime_checkable
+class RefusalAware(Protocol):
+    """A permit that wants to know of a 429 itself, in place of the limiter's `throttled`."""
+
+    def refused(self, retry_after: float | None) -> None:
+        """This permit's request met a 429; `retry_after` in seconds, if the server said so."""
+        ...
+
+
+@runtime_checkable
 class QuotaAware(Protocol):
     """A limiter that wants to know that the server's daily quota is spent."""
 
@@ -171,7 +181,7 @@ class Talkative(Protocol):
 
 @runtime_checkable
 class RateHeadersAware(Protocol):
-    """A limiter that obeys what a server tells in rate-limit headers."""
+    """A limiter, or its permit, that obeys what a server tells in rate-limit headers."""
 
     def server_says(self, *, remaining: float, reset_after: float | None = None) -> None:
         """Take note of `RateLimit-Remaining` and the seconds until its reset.

@@ -6,6 +6,7 @@ grant costs the same however long the queue is. A newcomer never overtakes its l
 Whatever was taken for a caller is given back if the caller is cancelled before it runs again.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,7 @@ from deepidv_async._clock import Timer
 from deepidv_async._errors import DeepIDVError
 from deepidv_async.limits._lanes import Lanes, Waiter
 from deepidv_async.limits._ledger import Ledger
+from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._protocol import Priority
 from deepidv_async.limits._refusals import paused_too_long, quota_spent, too_late
 
@@ -44,6 +46,7 @@ class Queue:
         self._stalled = 0.0
         self._stood_still = 0.0  # the level's count when the queue became busy
         ledger.on_room = self._on_room
+        ledger.on_refusal = self._after_refusal
 
     @property
     def stalled(self) -> float:
@@ -79,16 +82,15 @@ class Queue:
             if max(now, due + _LATE if due > now else due) > waiter.deadline:
                 raise self._late_error(waiter, now)
 
-    def withdraw(self, waiter: Waiter) -> None:
-        """Take out a caller that was cancelled, with the permit that it may have got."""
-        future = waiter.future
+    def withdraw(self, waiter: Waiter, future: "asyncio.Future[BucketPermit]") -> None:
+        """Take out a caller that has gone, with the permit that it may have got."""
         if waiter.lane is not None:
             self.lanes.leave(waiter)
             self._serve(self._ledger.read_clock())
         elif not future.cancelled() and future.exception() is None:
             future.result().unsent()
 
-    def after_refusal(self) -> None:
+    def _after_refusal(self) -> None:
         """Look at everybody again: the server has refused, or left fewer tokens."""
         now = self._ledger.read_clock()
         if self._ledger.paused_for(now) > self._pause_cap:
@@ -129,8 +131,8 @@ class Queue:
         if self._busy and not self.lanes.count:
             self._stalled, self._busy = self.stalled, False
         self._set_timer(look)
-        if ledger.news:
-            ledger.tell()
+        if ledger.news is not None:
+            ledger.news.tell()
 
     def _grant(self, now: float) -> float | None:
         """Serve until somebody has to wait; give when that one may be due, if time can tell."""
@@ -204,11 +206,8 @@ class Queue:
         ledger = self._ledger
         return paused_too_long(wait=ledger.paused_for(now), wall=ledger.clock.wall())
 
-    def _quota_error(self, _waiter: Waiter, _now: float) -> DeepIDVError:
-        quota, wall = self._ledger.quota, self._ledger.clock.wall()
+    def _quota_error(self, _waiter: Waiter, now: float) -> DeepIDVError:
+        quota, wall = self._ledger.quota, self._ledger.look_at_wall(now)
         return quota_spent(
-            used=quota.used,
-            wall=wall,
-            retry_at=quota.retry_at(wall),
-            resets_at=quota.resets_at(wall),
+            used=quota.used, wall=wall, retry_at=quota.retry_at, resets_at=quota.resets_at
         )

@@ -4,148 +4,149 @@ The vendor publishes a number per day and not when the day starts. The window is
 day in UTC (as a forum answer says of the gateway), or the last 24 hours, which is safe whatever
 the truth is. Every reset that is told is an estimate.
 
-Pure: the wall clock's time is handed in. A wall clock that is set back never opens a window
-again that was closed.
+Pure: two times are handed in. The steady one, in seconds since 1970, runs on with the monotonic
+clock; the wall clock's only says when midnight is, and may be stepped.
 """
 
-from collections import deque
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 from deepidv_async._errors import InvalidArgumentError
+from deepidv_async.limits._days import Day, RollingDay, UTCDay
 
 __all__ = ["Quota", "QuotaWindow"]
 
 QuotaWindow: TypeAlias = Literal["utc-day", "rolling"]
 
-_DAY: Final = 86_400
-_MINUTE: Final = 60
 _MARKS: Final = (0.8, 0.95)
-# The estimate of the reset may be wrong by hours: look again from time to time.
-_LOOK_AGAIN: Final = timedelta(minutes=15)
+# Seconds. The estimate of the reset may be wrong by hours: look again from time to time.
+_LOOK_AGAIN: Final = 900.0
 
 
 class Quota:
     """How much of the daily quota is used.
 
-    The count is kept in slots: one for the UTC day, or one for each minute of the last 24
-    hours. A minute is forgotten when its end is 24 hours old, so a rolling count is never too
-    low.
-
     Attributes:
         limit: requests per day; infinite for none.
         used: requests counted in the window.
         quiet: while `used` stays below this, a request may be counted without another look.
+        now: the steady time of the last look.
+        other: requests counted that are not in `used`, minus those that are but were not granted
+            here, so that the sum of both is what was granted.
     """
 
     __slots__ = (
-        "_before",
-        "_past",
+        "_day",
+        "_lead",
         "_refused_until",
-        "_slot",
-        "_told",
+        "_seen",
+        "_told_at",
         "_window",
         "limit",
+        "now",
+        "other",
         "quiet",
         "used",
     )
 
     def __init__(self, limit: float | None, window: QuotaWindow) -> None:
         self.limit = float("inf") if limit is None else float(limit)
-        self.used = 0.0
+        self.used = self.other = 0.0
+        self.now = 0.0
         self._window: QuotaWindow = window
-        self._slot = 0  # days or minutes since 1970
-        self._before: deque[tuple[int, float]] = deque()  # slots that are over, with their count
-        self._past = 0.0  # the sum of these
-        self._told = 0  # how many of the marks have been told
-        self._refused_until: datetime | None = None
+        self._day: Day = UTCDay() if window == "utc-day" else RollingDay()
+        self._seen = 0.0  # `used` at the last look
+        self._lead = 0.0  # of the wall clock before the steady time
+        self._told_at = [-math.inf] * len(_MARKS)
+        self._refused_until = -math.inf
         self.quiet = 0.0
         self._settle()
 
     @property
+    def _refused(self) -> bool:
+        return self.now < self._refused_until
+
+    @property
     def left(self) -> float:
         """Requests that are left; 0 while the server says that none are."""
-        return 0.0 if self._refused_until is not None else max(0.0, self.limit - self.used)
+        return 0.0 if self._refused else max(0.0, self.limit - self.used)
 
     def fits(self, cost: float) -> bool:
         """Tell whether `cost` requests are left."""
-        return self.used + cost <= self.limit and self._refused_until is None
+        return self.used + cost <= self.limit and not self._refused
 
     def passed_mark(self) -> float | None:
-        """Give the highest warning mark (0.8, 0.95) passed since the last time, if any."""
-        passed = sum(self.used >= mark * self.limit for mark in _MARKS)
-        news = passed > self._told
-        self._told = passed
+        """Give the highest warning mark (0.8, 0.95) that is passed and was not told yet.
+
+        Each is told once per window, also if permits that come back lower the count again.
+        """
+        news = None
+        for index, mark in enumerate(_MARKS):
+            if self.used >= mark * self.limit and self._told_at[index] < self._day.starts:
+                self._told_at[index] = self.now
+                news = mark
         self._settle()
-        return _MARKS[passed - 1] if news else None
+        return news
 
     def _settle(self) -> None:
         """Work out how far the count may go without another look."""
-        if self._refused_until is not None:
+        self.quiet = self.limit
+        for mark, told_at in zip(_MARKS, self._told_at, strict=True):
+            if told_at < self._day.starts:
+                self.quiet = min(self.quiet, mark * self.limit)
+        if self._refused:
             self.quiet = 0.0
-        elif self._told < len(_MARKS):
-            self.quiet = _MARKS[self._told] * self.limit
-        else:
-            self.quiet = self.limit
 
-    def roll(self, wall: datetime) -> tuple[bool, float]:
+    def look(self, now: float, wall: float) -> tuple[bool, float]:
         """Forget what has left the window.
 
         Returns:
-            Whether a new slot has begun, and the seconds until the next one will.
+            Whether what was counted before cannot be taken back any more, and the seconds until
+            something may change.
         """
-        stamp = wall.timestamp()
-        size = _DAY if self._window == "utc-day" else _MINUTE
-        slot = int(stamp // size)
-        begins = slot > self._slot
-        if begins:
-            if self._window == "utc-day":
-                self._refused_until = None
-                self.used = 0.0
-            else:
-                self._shift(slot)
-            self._slot = slot
-        if self._refused_until is not None and wall >= self._refused_until:
-            self._refused_until = None
-        self._told = min(self._told, sum(self.used >= mark * self.limit for mark in _MARKS))
+        self.now, self._lead = now, wall - now
+        new, next_look = self._day.look(now, wall, self.used - self._seen)
+        self._take_over()
+        if self._refused:
+            next_look = min(next_look, self._refused_until)
+        return new, next_look - now
+
+    def _take_over(self) -> None:
+        self.other += self.used - self._day.used
+        self.used = self._seen = self._day.used
         self._settle()
-        return begins, (slot + 1) * size - stamp
 
-    def _shift(self, slot: int) -> None:
-        count = self.used - self._past
-        if count > 0:
-            self._before.append((self._slot, count))
-        while self._before and self._before[0][0] < slot - _DAY // _MINUTE:
-            self._before.popleft()
-        self._past = self.used = sum(count for _, count in self._before)
-
-    def refused(self, wall: datetime) -> datetime:
-        """Take the server's word that the quota is spent; give the estimated reset."""
-        resets_at = self.resets_at(wall)
-        self._refused_until = min(resets_at, wall + _LOOK_AGAIN)
+    def refused(self) -> None:
+        """Take the server's word that the quota is spent."""
+        self._refused_until = min(self._day.resets, self.now + _LOOK_AGAIN)
         self._settle()
-        return resets_at
 
-    def retry_at(self, wall: datetime) -> datetime:
-        """Tell when it is worth another try."""
-        return self._refused_until or self.resets_at(wall)
+    @property
+    def retry_at(self) -> datetime:
+        """When it is worth another try."""
+        return self._date(self._refused_until) if self._refused else self.resets_at
 
-    def resets_at(self, wall: datetime) -> datetime:
-        """Estimate when requests are left again: midnight UTC, or when the oldest leave."""
-        now = int(wall.timestamp())
-        if self._window == "utc-day":
-            return datetime.fromtimestamp((max(self._slot, now // _DAY) + 1) * _DAY, UTC)
-        oldest = self._before[0][0] if self._before else max(self._slot, now // _MINUTE)
-        return datetime.fromtimestamp((oldest + 1) * _MINUTE + _DAY, UTC)
+    @property
+    def resets_at(self) -> datetime:
+        """An estimate of when requests are left again: midnight UTC, or when the oldest leave."""
+        return self._date(self._day.resets)
+
+    def _date(self, instant: float) -> datetime:
+        # A midnight that lost a microsecond on the way is still midnight.
+        return datetime.fromtimestamp(round(instant + self._lead, 3), UTC)
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the count as plain data."""
-        slots = [*self._before, (self._slot, self.used - self._past)]
-        return {"window": self._window, "slots": [list(slot) for slot in slots]}
+        """Give the count, and the server's word, as plain data."""
+        return {
+            "window": self._window,
+            "slots": [list(slot) for slot in self._day.slots()],
+            "refused_until": self._date(self._refused_until).isoformat() if self._refused else None,
+        }
 
-    def restore(self, plain: Mapping[str, Any], wall: datetime) -> None:
-        """Take over a count; where both know a slot, the higher count stays.
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Take over count and word; where both know a slot, the higher count stays.
 
         Raises:
             InvalidArgumentError: the snapshot is of another kind of window.
@@ -159,15 +160,15 @@ class Quota:
         theirs = [(int(slot), float(count)) for slot, count in plain["slots"]]
         if any(not 0 <= count < float("inf") for _, count in theirs):
             raise ValueError("a count below zero")
-        self.roll(wall)
-        counts = dict([*self._before, (self._slot, self.used - self._past)])
-        for theirs_slot, count in theirs:
-            slot = min(theirs_slot, self._slot)
-            counts[slot] = max(counts.get(slot, 0.0), count)
-        current = counts.pop(self._slot)
-        if self._window == "rolling":
-            self._before = deque(sorted(counts.items()))
-            self._past = self.used = 0.0
-            self._shift(self._slot)
-        self.used = self._past + current
+        refused_for = self._lasts(plain.get("refused_until"))
+        self._refused_until = max(self._refused_until, self.now + refused_for)
+        self._day.merge(theirs)
+        self._take_over()
         self.passed_mark()
+
+    def _lasts(self, until: str | None) -> float:
+        """Give the seconds up to an instant of the wall clock, as many as make sense."""
+        if until is None:
+            return 0.0
+        left = datetime.fromisoformat(until) - self._date(self.now)
+        return min(left / timedelta(seconds=1), _LOOK_AGAIN)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from deepidv_async._errors import InvalidArgumentError
 from deepidv_async.limits._ledger import Ledger
@@ -11,12 +11,12 @@ from deepidv_async.limits._queue import Queue
 
 __all__ = ["restore_into", "snapshot_of", "stats_of"]
 
+_VERSIONS: Final = (1, 2)  # of snapshots
+
 
 def _look(ledger: Ledger) -> tuple[float, float]:
-    """Give the instant and the tokens; a limiter that is not at work yet stays so."""
-    if not ledger.began:
-        return ledger.level.at, ledger.level.tokens
-    now = ledger.read_clock()
+    """Give the instant and the tokens; a limiter that is not at work yet stays so, at 0."""
+    now = ledger.read_clock() if ledger.began else 0.0
     ledger.level.advance(now)
     return now, 0.0 if ledger.paused_for(now) else ledger.level.tokens
 
@@ -45,39 +45,45 @@ def stats_of(ledger: Ledger, queue: Queue) -> LimiterStats:
         stalled=queue.stalled,
         quota_used=quota.used,
         quota_left=quota.left if counted else None,
-        quota_resets_at=quota.resets_at(wall) if counted else None,
+        quota_resets_at=quota.resets_at if counted else None,
         wait_p50=waits[len(waits) // 2],
         wait_p99=waits[len(waits) * 99 // 100],
     )
 
 
 def snapshot_of(ledger: Ledger) -> dict[str, Any]:
-    """Give level and daily count as plain data."""
+    """Give level, learned rate and daily count as plain data."""
     now, tokens = _look(ledger)
     wall = ledger.look_at_wall(now)
+    paused_for = ledger.paused_for(now)
     # What is on its way may arrive later than this, and during a pause nothing comes back.
     hold = ledger.limit.hold if ledger.level.open > 0 else 0.0
     return {
-        "version": 1,
+        "version": 2,
         "at": wall.isoformat(),
         "tokens": tokens,
-        "refills_after": max(hold, ledger.paused_for(now)),
+        "refills_after": max(hold, paused_for),
+        "paused_for": paused_for,
+        "per_second": ledger.congestion.grow(now),
         "quota": ledger.quota.snapshot(),
     }
 
 
 def restore_into(ledger: Ledger, snapshot: Mapping[str, Any]) -> None:
-    """Go on from a snapshot: the count always, the level if nothing was granted yet.
+    """Go on from a snapshot: the count always, level and rate if nothing was granted yet.
 
     Raises:
         InvalidArgumentError: it is no snapshot, or counts another kind of window.
     """
-    wall = ledger.clock.wall()
+    wall = ledger.look_at_wall(_look(ledger)[0])
     try:
-        taken_at = datetime.fromisoformat(snapshot["at"])
-        passed = (wall - taken_at).total_seconds() - float(snapshot["refills_after"])
-        tokens = float(snapshot["tokens"]) + max(0.0, passed) * ledger.limit.per_second
-        ledger.quota.restore(snapshot["quota"], wall)
+        _VERSIONS.index(snapshot["version"])  # or a ValueError
+        passed = max(0.0, (wall - datetime.fromisoformat(snapshot["at"])).total_seconds())
+        tokens, refills_after = _number(snapshot["tokens"]), _number(snapshot["refills_after"])
+        # The first version had neither of these two.
+        paused_for = _number(snapshot.get("paused_for", 0.0))
+        per_second = _number(snapshot.get("per_second", ledger.limit.per_second))
+        ledger.quota.restore(snapshot["quota"])
     except InvalidArgumentError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -85,5 +91,16 @@ def restore_into(ledger: Ledger, snapshot: Mapping[str, Any]) -> None:
             "This is not a snapshot of a TokenBucket: pass what snapshot() gave."
         ) from error
     if not ledger.began:
-        burst = ledger.limit.burst
-        ledger.level.debt = burst - min(burst, max(0.0, tokens))
+        level, limit = ledger.level, ledger.limit
+        level.at = level.paused_until = max(0.0, paused_for - passed)
+        tokens += max(0.0, passed - refills_after) * limit.per_second
+        level.debt = limit.burst - min(limit.burst, tokens)
+        ledger.congestion.restore(per_second, max(0.0, passed - paused_for))
+        level.set_rate(ledger.congestion.rate)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError("not a number of zero or more")
+    return number

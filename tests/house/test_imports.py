@@ -21,7 +21,7 @@ FLOORS: list[list[str]] = [
     [
         *("_retry", "limits", "_transport", "_sender", "_pool", "_gate", "_binding", "_session"),
         *("_delivery", "_inflate", "_problems", "_wire", "_arguments"),
-        *("_structure", "_pages", "_records", "_hooks", "_body", "_values", "_json"),
+        *("_structure", "_pages", "_records", "_hooks", "_body", "_shape", "_values", "_json"),
     ],
     ["_models", "_config", "_events", "_observers"],
     ["_status_errors", "_errors", "_history", "_redaction", "_clock"],

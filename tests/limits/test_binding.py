@@ -74,7 +74,7 @@ def test_what_was_open_on_a_closed_loop_gets_a_hold():
 
     async def second():
         loop = asyncio.get_running_loop()
-        assert bucket.stats().open == 2
+        assert bucket.stats().open == bucket.stats().in_flight == 2
         waiter = asyncio.create_task(bucket.acquire())
         await asyncio.sleep(0.1)
         for permit in permits:

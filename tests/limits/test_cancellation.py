@@ -94,6 +94,39 @@ async def test_a_cancelled_caller_is_skipped_before_it_runs():
     second.result().seen()
 
 
+@pytest.mark.parametrize("granted", [False, True])
+async def test_a_closed_coroutine_leaves_the_queue(granted):
+    """`close()` on a coroutine that waits takes it out like a cancellation, with its permit."""
+    bucket = await drained(per_second=10, burst=1)
+    waiting = bucket.acquire()
+    future = waiting.send(None)
+    second = asyncio.create_task(bucket.acquire())
+    await asyncio.sleep(0.15 if granted else 0.01)
+    assert future.done() == granted
+    waiting.close()
+    await asyncio.sleep(0)
+    (await second).seen()
+    assert asyncio.get_running_loop().time() == pytest.approx(0.15 if granted else 0.1, abs=1e-4)
+    stats = bucket.stats()
+    assert (stats.granted, stats.waiting, stats.in_flight) == (2, 0, 0)
+
+
+async def test_a_coroutine_may_be_closed_after_its_loop():
+    """What a closed loop has left behind is closed in the end, by the garbage collector."""
+    bucket, left = make(per_second=10, burst=1), []
+
+    async def main():
+        await bucket.acquire()
+        left.append(bucket.acquire())
+        left[0].send(None)
+
+    await asyncio.to_thread(asyncio.run, main())
+    left[0].close()
+    assert bucket.stats().waiting == 1
+    (await bucket.acquire()).seen()
+    assert bucket.stats().waiting == 0
+
+
 async def test_a_timeout_around_acquire():
     """`asyncio.timeout` around `acquire` is a cancellation like any other."""
     bucket = await drained(per_second=1, burst=1)
@@ -139,7 +172,7 @@ async def test_a_hundred_thousand_random_cancellations():
     stats = bucket.stats()
     assert (stats.waiting, stats.in_flight, stats.open) == (0, 0, 0.0)
     assert stats.granted == stats.sent == len(served)
-    assert not bucket._queue.lanes.normal._queue
+    assert not bucket._queue.lanes.normal.queue
     await asyncio.sleep(1)
     assert bucket.stats().tokens == 50
     # And the bucket is as good as new: a full burst, then one token after the other.

@@ -58,16 +58,26 @@ async def test_the_first_pause_is_short_and_doubles():
     bucket = make()
     pauses = []
     for _ in range(5):
-        permit = await bucket.acquire()
-        permit.seen()
-        bucket.throttled(None)
+        (await bucket.acquire()).refused(None)
         pauses.append(bucket.stats().paused_for)
         await asyncio.sleep(pauses[-1])
     assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0])
-    for _ in range(3):
-        (await bucket.acquire()).seen()
-    bucket.throttled(None)
+    (await bucket.acquire()).seen()
+    (await bucket.acquire()).refused(None)
     assert bucket.stats().paused_for == pytest.approx(0.25)
+
+
+async def test_pauses_without_permits_double_too():
+    """Who reports a 429 without its permit gets the same back-off, once a second at most."""
+    bucket = make()
+    pauses = []
+    for _ in range(4):
+        (await bucket.acquire()).seen()
+        bucket.throttled(None)
+        pauses.append(bucket.stats().paused_for)
+        await asyncio.sleep(max(1.0, pauses[-1]))
+    assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0])
+    assert bucket.stats().per_second == pytest.approx(10 * 0.85**4, rel=0.05)
 
 
 @pytest.mark.parametrize("retry_after", [0.0, -5.0, math.nan, math.inf])
@@ -123,15 +133,80 @@ async def test_one_congestion_event_lowers_the_rate_once():
     for permit in permits:
         permit.written()
     for permit in permits:
-        permit.seen()
-        bucket.throttled(None)
+        permit.refused(None)
     stats = bucket.stats()
     assert stats.throttled == 10
     assert stats.per_second == pytest.approx(85.0)
     assert stats.published == 100.0
-    (await bucket.acquire()).seen()
-    bucket.throttled(None)
+    (await bucket.acquire()).refused(None)
     assert bucket.stats().per_second == pytest.approx(85.0 * 0.85, abs=0.2)
+
+
+async def test_late_refusals_of_an_event_are_no_news():
+    """A 429 that is told after others have succeeded still belongs to the event before which its
+    request was granted, however much later that is.
+    """
+    bucket = make(per_second=100.0, burst=10.0)
+    early, late, later = [await bucket.acquire() for _ in range(3)]
+    early.refused(None)
+    for _ in range(20):
+        (await bucket.acquire()).seen()
+    late.refused(None)
+    await asyncio.sleep(2.0)
+    (await bucket.acquire()).seen()
+    later.refused(None)
+    stats = bucket.stats()
+    assert stats.throttled == 3
+    assert 85.0 <= stats.per_second < 90.0
+    assert stats.paused_for == pytest.approx(0.25)
+
+
+async def test_a_refusal_inside_the_scope_is_learned_from():
+    """Within `permit()` a 429 may be reported with the permit or without: both lower the rate."""
+    by_permit, by_bucket = make(per_second=100.0), make(per_second=100.0)
+    for _ in range(3):
+        async with by_permit.permit() as permit:
+            permit.refused(None)
+        async with by_bucket.permit():
+            by_bucket.throttled(None)
+        await asyncio.sleep(1.5)
+    assert by_permit.stats().per_second == pytest.approx(100 * 0.85**3, rel=0.05)
+    assert by_permit.stats().per_second == by_bucket.stats().per_second
+    # The second pause in a row was twice as long as the first, the third four times.
+    assert by_permit.stats().paused_for == 0
+    (await by_permit.acquire()).refused(None)
+    assert by_permit.stats().paused_for == pytest.approx(2.0)
+
+
+async def test_within_a_second_or_a_pause_it_is_the_same_trouble():
+    """Without the permit, a 429 of the next second, or during the pause, lowers nothing more."""
+    bucket = make(per_second=100.0)
+    bucket.throttled(None)
+    await asyncio.sleep(0.9)
+    bucket.throttled(3.0)
+    assert bucket.stats().per_second == pytest.approx(85.0, rel=0.01)
+    await asyncio.sleep(2.9)
+    bucket.throttled(None)
+    assert bucket.stats().per_second == pytest.approx(85.0, rel=0.01)
+    await asyncio.sleep(1.0)
+    bucket.throttled(None)
+    assert bucket.stats().per_second == pytest.approx(85.0 * 0.85, rel=0.02)
+
+
+async def test_a_permit_is_refused_once():
+    """Telling the same refusal again changes nothing; of a permit that was given back, it is a
+    429 of nobody knows which request.
+    """
+    bucket = make()
+    permit, other = await bucket.acquire(), await bucket.acquire()
+    for _ in range(3):
+        permit.refused(2.0)
+    assert bucket.stats().throttled == 1
+    other.unsent()
+    other.refused(4.0)
+    stats = bucket.stats()
+    assert (stats.throttled, stats.paused_for, stats.sent) == (2, 4.0, 1)
+    assert stats.per_second == 8.5
 
 
 async def test_the_rate_creeps_back():
@@ -156,9 +231,9 @@ async def test_the_rate_has_a_floor():
     """However many refusals, one request in twenty still goes."""
     congestion = Congestion(100.0)
     for second in range(100):
-        congestion.refused(float(second))
+        congestion.refused(float(second), second - 0.5)
     assert congestion.rate == pytest.approx(5.0)
-    pause, _ = congestion.refused(100.0)
+    pause, _ = congestion.refused(100.0, 99.5)
     assert pause == 30.0
 
 
@@ -166,12 +241,14 @@ async def test_refusals_that_arrive_together_hide_no_success():
     """A batch with one success among the refusals is not silence: the pause starts anew."""
     congestion = Congestion(100.0)
     for second in range(4):
-        congestion.refused(float(second))
+        congestion.refused(float(second), second - 0.5)
     congestion.answers = 3
-    pauses = [congestion.refused(10.0)[0] for _ in range(2)]
+    pauses = [congestion.refused(10.0, 9.5)[0] for _ in range(2)]
     assert pauses == [0.25, 0.25]
     congestion.answers = 2
-    assert [congestion.refused(20.0)[0] for _ in range(2)] == [0.25, 0.5]
+    assert [congestion.refused(20.0, 19.5)[0] for _ in range(2)] == [0.25, 0.5]
+    # Old news tell nothing about that.
+    assert congestion.refused(20.1, 9.0) == (0.5, False)
 
 
 async def test_a_refusal_before_the_first_request_counts():
@@ -184,30 +261,63 @@ async def test_a_refusal_before_the_first_request_counts():
 
 
 async def test_remaining_takes_tokens():
-    """With rate-limit headers the bucket holds no more than the server says is left."""
+    """With rate-limit headers the bucket holds no more than the server may have left: what it
+    says, and the fraction of a token that the whole number hides.
+    """
     bucket = make(per_second=10.0, burst=5.0)
     (await bucket.acquire()).seen()
     bucket.server_says(remaining=1)
-    assert bucket.stats().tokens == pytest.approx(1.0)
-    assert (await grants(bucket, 2))[-1] == 0.1
+    assert bucket.stats().tokens == pytest.approx(2.0)
+    assert (await grants(bucket, 3))[-1] == 0.1
     bucket.server_says(remaining=100)
     assert bucket.stats().tokens == pytest.approx(0.0, abs=1e-4)
 
 
-async def test_nothing_remaining_waits_for_the_reset():
-    """With nothing left, everybody waits until the server counts afresh; no 429 is counted."""
+async def test_old_headers_take_fewer_tokens():
+    """What came back since the request was granted may be there by now."""
+    bucket = make(per_second=10.0, burst=5.0)
+    permit = await bucket.acquire()
+    await asyncio.sleep(0.2)
+    permit.seen()
+    permit.server_says(remaining=0)
+    assert bucket.stats().tokens == pytest.approx(3.0)
+    permit.server_says(remaining=0, reset_after=30)
+    assert bucket.stats().paused_for == 30
+
+
+async def test_headers_for_another_loop_say_nothing():
+    """A permit of a loop that is gone tells nothing about this one's bucket."""
     bucket = make()
+
+    async def first():
+        return await bucket.acquire()
+
+    permit = await asyncio.to_thread(asyncio.run, first())
+    (await bucket.acquire()).seen()
+    permit.server_says(remaining=0, reset_after=30)
+    assert bucket.stats().paused_for == 0
+
+
+async def test_nothing_remaining_waits_for_the_reset():
+    """With nothing left, everybody waits until the server counts afresh; no 429 is counted, and
+    observers are told once.
+    """
+    bucket, news = make(), []
+    bucket.subscribe(news.append)
     bucket.server_says(remaining=0, reset_after=2.0)
+    bucket.server_says(remaining=0, reset_after=1.9)
+    assert news == [PauseStarted(seconds=2.0, retry_after=2.0)]
     assert (await grants(bucket, 2)) == [2.0, 2.1]
     assert bucket.stats().throttled == 0
     assert bucket.stats().per_second == 10.0
 
 
-async def test_nothing_remaining_without_a_reset_just_empties():
-    """Without a reset in sight tokens come back at the rate."""
+@pytest.mark.parametrize("reset_after", [None, 1.0, 1.5, math.inf])
+async def test_nothing_remaining_of_a_bucket_just_empties(reset_after):
+    """Without a reset, or with one in which a bucket fills, tokens come back at the rate."""
     bucket = make()
-    bucket.server_says(remaining=-1)
-    assert (await grants(bucket, 1)) == [0.1]
+    bucket.server_says(remaining=-1, reset_after=reset_after)
+    assert (await grants(bucket, 2)) == [0.0, 0.1]
 
 
 async def test_a_waiter_is_served_as_soon_as_the_pause_allows():

@@ -4,6 +4,7 @@ Every run is on the virtual clock, at the true rates.
 """
 
 import asyncio
+import random
 import statistics
 
 import pytest
@@ -15,7 +16,7 @@ from virtual_loop import VirtualLoop
 SEEDS = range(10)
 
 
-def run(scenario, net, seed, *, rate=25.0, burst=35.0, granted=1.0, service=0.0):
+def run(scenario, net, seed, *, rate=25.0, burst=35.0, granted=1.0, service=0.0, headers=False):
     """Run `scenario(caller)` on a loop of its own; `granted`: the share that it admits."""
 
     async def go():
@@ -23,7 +24,8 @@ def run(scenario, net, seed, *, rate=25.0, burst=35.0, granted=1.0, service=0.0)
         bucket = TokenBucket(limit)
         network = NETS[net](seed)
         network.service = service
-        caller = Caller(bucket.acquire, bucket.throttled, Server(rate * granted, burst), network)
+        server = Server(rate * granted, burst)
+        caller = Caller(bucket.acquire, bucket.throttled, server, network, headers=headers)
         await scenario(caller)
         return caller, bucket
 
@@ -145,6 +147,48 @@ def test_a_hidden_consumer(net):
     for seed in range(3):
         caller, _ = run(scenario, net, seed)
         assert caller.refused <= 10
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("service", [0.0, 3.0])
+def test_truthful_headers_cost_nothing(net, service):
+    """A server that tells the truth about its bucket does not slow a single request."""
+    for scenario in (
+        lambda caller: caller.work_off(150, 100),
+        lambda caller: caller.bursts(5, 50, 3.0, 1),
+    ):
+        told, untold = (
+            run(scenario, net, 1, service=service, headers=headers)[0] for headers in (True, False)
+        )
+        assert told.waits == pytest.approx(untold.waits, abs=1e-9)
+        assert told.refused == 0
+
+
+def test_headers_help_beside_another_program():
+    """With somebody else's bursts on the key, headers save a good part of the refusals."""
+
+    async def scenario(caller):
+        loop, rng = asyncio.get_running_loop(), random.Random(caller.network.seed)
+
+        async def other():
+            while True:
+                for _ in range(20):
+                    caller.server.arrive(loop.time())
+                await asyncio.sleep(rng.expovariate(1 / 4))
+
+        task = asyncio.create_task(other())
+        async with asyncio.TaskGroup() as group:
+            for number in range(960):
+                for _ in range(20 if number % 32 == 31 else 1):
+                    group.create_task(caller.until_admitted(lambda refusals: 0.5 * 2**refusals))
+                await asyncio.sleep(rng.expovariate(8))
+        task.cancel()
+
+    told, untold = (
+        sum(run(scenario, "20±5 ms", seed, headers=headers)[0].refused for seed in range(3))
+        for headers in (True, False)
+    )
+    assert told < 0.7 * untold
 
 
 def test_a_hundred_thousand_grants():

@@ -12,6 +12,7 @@ from deepidv_async.limits import (
     RateHeadersAware,
     RateLimit,
     RateLimiter,
+    RefusalAware,
     TokenBucket,
 )
 
@@ -120,6 +121,48 @@ async def test_a_failed_body_is_not_an_answer():
     assert bucket.stats().open == 0
 
 
+async def test_waiting_inside_a_scope_does_not_use_up_the_hold():
+    """With `written=False` the hold starts when the body says so, not while it waits for a place
+    in a pool; with the default it starts at once.
+    """
+    bucket = make(burst=2, hold=0.5)
+    opens = []
+
+    async def call(*, written):
+        async with bucket.permit(written=written) as permit:
+            await asyncio.sleep(3.0)
+            permit.written()
+            opens.append(bucket.stats().open)
+            await asyncio.sleep(0.4)
+            opens.append(bucket.stats().open)
+            await asyncio.sleep(0.2)
+            opens.append(bucket.stats().open)
+
+    await call(written=False)
+    assert opens == [1, 1, 0]
+    opens.clear()
+    await call(written=True)
+    assert opens == [0, 0, 0]
+
+
+async def test_a_body_that_fails_before_it_writes_gives_the_permit_back():
+    """With `written=False` nothing went out before the body said so."""
+    bucket = make(hold=0.5)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1), bucket.permit(written=False):
+            await asyncio.sleep(9)
+    stats = bucket.stats()
+    assert (stats.granted, stats.sent, stats.tokens) == (0, 0, 5)
+    with pytest.raises(OSError, match="broke"):
+        async with bucket.permit(written=False) as permit:
+            permit.written()
+            raise OSError("it broke")
+    assert bucket.stats().open == 1
+    async with bucket.permit(written=False):
+        pass  # it ended well, so it was answered
+    assert bucket.stats().sent == 2
+
+
 async def test_a_scope_passes_its_arguments_on():
     """Lane, cost and deadline of a scope are those of its `acquire`."""
     bucket = make(per_second=1, burst=2)
@@ -136,11 +179,15 @@ async def test_a_scope_passes_its_arguments_on():
 async def test_repr_tells_the_state():
     """A permit says what it was told last."""
     bucket = make()
-    permits = [await bucket.acquire() for _ in range(4)]
+    permits = [await bucket.acquire() for _ in range(5)]
+    permits[2].written()
+    permits[3].seen()
+    permits[4].refused(None)
+    await asyncio.sleep(0.6)
     permits[1].written()
-    permits[2].seen()
-    permits[3].unsent()
-    states = ["granted", "written", "arrived", "returned"]
+    permits.append(await bucket.acquire())
+    permits[5].unsent()
+    states = ["granted", "written", "arrived", "answered", "refused", "returned"]
     assert [repr(permit) for permit in permits] == [
         f"<BucketPermit cost=1 {state}>" for state in states
     ]
@@ -163,6 +210,8 @@ async def test_it_is_what_the_protocols_ask_for():
     permit.seen()
     assert isinstance(limiter, QuotaAware)
     assert isinstance(limiter, RateHeadersAware)
+    assert isinstance(permit, RefusalAware)
+    assert isinstance(permit, RateHeadersAware)
 
 
 async def test_a_permit_dropped_after_its_end_does_nothing():

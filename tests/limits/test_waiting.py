@@ -5,7 +5,12 @@ import math
 
 import pytest
 
-from deepidv_async import DeadlineExceededError, InvalidArgumentError
+from deepidv_async import (
+    ConfigurationError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    RateLimitError,
+)
 from deepidv_async.limits import RateLimit, TokenBucket
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
@@ -250,7 +255,7 @@ async def test_many_deadlines_leave_nothing_behind():
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     lane = bucket._queue.lanes.normal
-    assert len(lane._queue) + len(lane.deadlines._heap) < 300
+    assert len(lane.queue) + len(lane.deadlines._heap) < 300
     fast = make(per_second=1000, burst=1)
 
     async def call():
@@ -269,6 +274,53 @@ async def test_a_wrong_cost_is_refused(cost):
     else:
         with pytest.raises(InvalidArgumentError, match="cost"):
             await bucket.acquire(cost=cost)
+
+
+@pytest.mark.parametrize("deadline", [math.nan, "5", True, [], 1j])
+@pytest.mark.parametrize("busy", [True, False])
+async def test_a_deadline_that_is_no_instant_is_refused(deadline, busy):
+    """A deadline is a number; a wrong one takes no token."""
+    bucket = make()
+    if busy:
+        await bucket.acquire(cost=2)
+    with pytest.raises(InvalidArgumentError, match="deadline"):
+        await bucket.acquire(deadline=deadline)
+    assert bucket.stats().granted == (2 if busy else 0)
+    assert bucket.stats().waiting == 0
+
+
+async def test_a_deadline_that_never_comes_is_none():
+    """Infinity is no deadline, an integer is one, and what lies before everything is lost."""
+    bucket = make()
+    first = await bucket.acquire(cost=2, deadline=math.inf)
+    waiter = asyncio.create_task(bucket.acquire(deadline=math.inf))
+    await asyncio.sleep(0.1)
+    assert bucket.stats().waiting == 1
+    assert bucket._queue.lanes.dated == 0
+    for deadline in (-1, -math.inf, -(10**400)):
+        with pytest.raises(DeadlineExceededError):
+            await bucket.acquire(deadline=deadline)
+    first.seen()
+    (await waiter).seen()
+    (await bucket.acquire(deadline=10**400)).seen()
+
+
+@pytest.mark.parametrize("limit", [25, None, "25/s", RateLimit])
+async def test_a_bucket_needs_a_rate_limit(limit):
+    """What is no `RateLimit` is told at once, with how to write one."""
+    with pytest.raises(ConfigurationError, match=r"RateLimit\(per_second=25"):
+        TokenBucket(limit)
+
+
+@pytest.mark.parametrize("cap", [-1, math.nan, math.inf, "60", None, True])
+async def test_a_pause_cap_is_a_number_of_seconds(cap):
+    """A cap that is no time is refused; zero means that nobody waits for any pause."""
+    with pytest.raises(ConfigurationError, match="pause_cap"):
+        TokenBucket(RateLimit(), pause_cap=cap)
+    impatient = TokenBucket(RateLimit(), pause_cap=0)
+    impatient.throttled(0.1)
+    with pytest.raises(RateLimitError):
+        await impatient.acquire()
 
 
 async def test_a_wrong_priority_is_refused():

@@ -235,6 +235,9 @@ async def limiters(client: AsyncDeepIDV) -> None:
     async with made.permit(cost=1, priority="normal", deadline=None) as lent:
         held: Permit = lent
         held.seen()
+        lent.refused(1.5)
+    async with made.permit(written=False) as unwritten:
+        unwritten.written()
     bucket: RateLimiter = made
     own: RateLimiter = OwnLimiter()
     AsyncDeepIDV(rate_limit=bucket)

@@ -72,7 +72,7 @@ async def _load(url: str, contestant: Contestant, requests: int, tasks: int) -> 
             if permit is not None:
                 permit.seen()
             if response.status_code == 429:
-                contestant.throttled(None)
+                getattr(permit, "refused", contestant.throttled)(None)
             return response.status_code == 200
 
         async def worker():
