@@ -23,7 +23,7 @@ FLOORS: list[list[str]] = [
         *("_delivery", "_inflate", "_problems", "_wire", "_arguments"),
         *("_structure", "_pages", "_records", "_hooks", "_body", "_values", "_json"),
     ],
-    ["_models", "_config", "_events", "_observers"],
+    ["_models", "_config", "_events", "_observers", "_failures"],
     ["_status_errors", "_errors", "_history", "_redaction", "_clock"],
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}
