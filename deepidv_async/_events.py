@@ -1,7 +1,7 @@
 """What the client tells about its work: frozen records, handed to observers as they happen.
 
-No record holds the key, an id of a workflow or session, or any other content of an answer but
-for names of its fields.
+No record holds the key, an id of a workflow or session, or the server's words. Of an answer there
+are status, request id and code, names of fields, and from its hints which rule was broken.
 
 The events of one call carry the same `call`, drawn at random, by which calls that run side by
 side are told apart, in this process and between processes. It does not count when events are

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "deepidv_async"
 # folder counts as one module. A new module finds its floor here first.
 FLOORS: list[list[str]] = [
     ["__main__"],
-    ["cli"],
+    ["cli", "observe"],
     ["__init__"],
     ["_client"],
     ["_fanout", "_paging", "_prefetch"],
@@ -41,6 +41,7 @@ HOMES = {
     "rich": {"cli"},
     "starlette": {"simulator"},
     "uvicorn": {"simulator"},
+    "opentelemetry": {"observe"},
 }
 EVERYWHERE = {"anyio", "attrs"}
 
@@ -137,7 +138,7 @@ def test_libraries_are_met_at_home_only():
 
 BARE = """
 import sys
-for extra in ("click", "msgspec", "rich", "starlette", "uvicorn"):
+for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
     sys.modules[extra] = None  # importing it now raises ImportError
 import deepidv_async
 for name in deepidv_async.__all__:
