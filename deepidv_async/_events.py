@@ -145,7 +145,9 @@ class CallFinished:
 
 @attrs.frozen
 class LimiterWaited:
-    """A call has waited for the rate limiter, for a millisecond or more.
+    """A call got its permit after waiting for it, for a millisecond or more.
+
+    A wait that ends without a permit is told by `CallFinished.spent` only.
 
     Attributes:
         operation: the call.

@@ -100,7 +100,10 @@ class EventLog:
 
     def __call__(self, event: Event, /) -> None:
         """Log one event."""
-        level, template, names = _LINES[type(event)]
+        line = _LINES.get(type(event))
+        if line is None:  # from a limiter that is not ours
+            return
+        level, template, names = line
         if isinstance(event, CallFinished) and event.error is not None:
             level = logging.ERROR
         if self._logger.isEnabledFor(level):

@@ -205,7 +205,7 @@ def _note(event: Event, span: trace.Span) -> None:
         case SchemaDrift():
             counts = [f"{what}={times}" for what, times in event.counts.items()]
             span.add_event("deepidv.schema_drift", {"deepidv.drift": counts})
-        case _:  # the limiter's own news belong to no call
+        case _:  # a kind that says nothing about a span
             pass
 
 

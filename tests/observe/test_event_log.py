@@ -126,6 +126,12 @@ def test_no_event_is_forgotten():
     assert {type(event) for event, _, _ in LINES} == {*Event.__args__}
 
 
+def test_an_event_of_another_kind_is_passed_over(logged):
+    """A limiter of the user's may tell of things that are not known here."""
+    EventLog()(object())
+    assert logged.records == []
+
+
 def test_messages_are_stable(logged):
     """Error trackers group by the template, which holds nothing of a single call."""
     for operation, waited in (("list_workflows", 0.5), ("list_workflow_sessions", 7.0)):

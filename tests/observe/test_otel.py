@@ -6,6 +6,7 @@ import contextvars
 import gc
 import logging
 
+import attrs
 import httpx
 import pytest
 import respx
@@ -151,6 +152,28 @@ async def test_a_429_is_an_event_of_the_span(telemetry):
     (span,) = telemetry.spans
     asked = [told for name, told in events_of(span) if name == "deepidv.throttled"]
     assert asked == [{"deepidv.asked": 2.0}, {}]
+
+
+@virtual
+@respx.mock
+async def test_an_event_of_another_kind_is_passed_over(telemetry):
+    """What says nothing about a span leaves it alone."""
+
+    @attrs.frozen
+    class News:
+        call: str
+
+    respx.get(f"{BASE}/workflow").respond(200, json=workflows_body())
+    observer = OpenTelemetry(**telemetry.providers)
+
+    def news(event):
+        if isinstance(event, AttemptFinished):
+            observer(News(event.call))
+
+    async with make_client(observers=[observer, news]) as client:
+        await client.list_workflows()
+    (span,) = telemetry.spans
+    assert [name for name, _ in events_of(span)] == ["deepidv.attempt"]
 
 
 @virtual
