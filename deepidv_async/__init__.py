@@ -31,6 +31,7 @@ if typing.TYPE_CHECKING:
         AttemptFinished,
         AttemptStarted,
         CallFinished,
+        CallStarted,
         Event,
         LimiterEvent,
         LimiterWaited,
@@ -90,6 +91,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallFinished",
+    "CallStarted",
     "ClientClosedError",
     "Clock",
     "ConfigurationError",
@@ -154,9 +156,9 @@ _HOMES = {
         "UnsupportedByAPIVersionError"
     ),
     "_events": (
-        "AttemptFinished AttemptStarted CallFinished Event LimiterEvent LimiterWaited "
-        "PauseStarted ProcessForked QuotaSpent QuotaWarning RateLearned RetryScheduled "
-        "SchemaDrift Throttled"
+        "AttemptFinished AttemptStarted CallFinished CallStarted Event LimiterEvent "
+        "LimiterWaited PauseStarted ProcessForked QuotaSpent QuotaWarning RateLearned "
+        "RetryScheduled SchemaDrift Throttled"
     ),
     "_fanout": "WorkflowSessionsPage",
     "_history": "Attempt PartialPage TimeSpent",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Observer", "Observers"]
 
 _logger = logging.getLogger("deepidv_async")
+# Without it Python prints a library's warnings in programs that have not set up logging.
+_logger.addHandler(logging.NullHandler())
 
 
 class Observer(Protocol):

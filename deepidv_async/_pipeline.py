@@ -73,6 +73,7 @@ class Pipeline:
         if narrator is None:
             return await self._within_deadline(trip)
         try:
+            narrator.call_started(trip)
             done = await self._within_deadline(trip)
         except BaseException as error:
             narrator.call_finished(trip, error)

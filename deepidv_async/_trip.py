@@ -26,6 +26,7 @@ class Trip(Generic[T]):
         started: when it began.
         ends: when its deadline is over.
         lapped: when the phase before this one ended.
+        label: tells its events from those of other calls, where there are observers.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Trip(Generic[T]):
         "backing_off",
         "call",
         "ends",
+        "label",
         "lapped",
         "last_error",
         "limited",
@@ -48,6 +50,7 @@ class Trip(Generic[T]):
         self.call = call
         self.options = options
         self._now = now
+        self.label = ""
         self.started = self.lapped = now()
         self.ends = None if options.deadline is None else self.started + options.deadline
         self.attempts: list[Attempt] = []

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import respx
 
+from bad_answers import ANSWERS, PERSON
 from deepidv_async import (
     APIConnectionError,
     APIStatusError,
@@ -23,8 +24,6 @@ from raw_server import http_answer, raw_server
 from support import BASE, KEY, make_client, sessions_body
 
 pytestmark = pytest.mark.asyncio
-
-PERSON = "Canary McPersonface"
 
 
 @pytest.fixture
@@ -65,24 +64,6 @@ def everything_of(error):
             bare.partial = None
         shown.append(pickle.dumps(bare).decode("latin-1"))
     return "\n".join(shown)
-
-
-ANSWERS = [
-    http_answer(f'{{"error": "Invalid API key {KEY}"}}'.encode(), "401 Unauthorized"),
-    http_answer(f'{{"{KEY}": "{KEY}"}}'.encode(), "400 Bad Request"),
-    http_answer(f"no funds for {KEY}".encode(), "402 Payment Required"),
-    http_answer(f'{{"message": "Forbidden {KEY}"}}'.encode(), "403 Forbidden"),
-    http_answer(b"{}", "500 Internal Server Error"),
-    http_answer(b"{}", "429 Too Many Requests", "retry-after: 100\r\n"),
-    http_answer(b"", "302 Found", "location: https://evil.example/\r\n"),
-    http_answer(f'{{"{KEY}": 1}}'.encode()),
-    http_answer(f'{{"workflows": [{{"name": "{PERSON}"}}]}}'.encode()),
-    http_answer(f'{{"workflows": [{{"id": "wf", "name": "{PERSON}"'.encode()),
-    http_answer(b'{"workflows": []}', headers="content-encoding: br\r\n"),
-    b"garbage\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
-    None,
-]
 
 
 async def test_the_key_is_nowhere(everything_logged):

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "deepidv_async"
 # folder counts as one module. A new module finds its floor here first.
 FLOORS: list[list[str]] = [
     ["__main__"],
-    ["cli"],
+    ["cli", "observe"],
     ["__init__"],
     ["_client"],
     ["_fanout", "_paging", "_prefetch"],
@@ -23,7 +23,7 @@ FLOORS: list[list[str]] = [
         *("_delivery", "_inflate", "_problems", "_wire", "_arguments"),
         *("_structure", "_pages", "_records", "_hooks", "_body", "_shape", "_values", "_json"),
     ],
-    ["_models", "_config", "_events", "_observers"],
+    ["_models", "_config", "_events", "_observers", "_failures"],
     ["_status_errors", "_errors", "_history", "_redaction", "_clock"],
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}
@@ -41,6 +41,7 @@ HOMES = {
     "rich": {"cli"},
     "starlette": {"simulator"},
     "uvicorn": {"simulator"},
+    "opentelemetry": {"observe"},
 }
 EVERYWHERE = {"anyio", "attrs"}
 
@@ -137,7 +138,7 @@ def test_libraries_are_met_at_home_only():
 
 BARE = """
 import sys
-for extra in ("click", "msgspec", "rich", "starlette", "uvicorn"):
+for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
     sys.modules[extra] = None  # importing it now raises ImportError
 import deepidv_async
 for name in deepidv_async.__all__:

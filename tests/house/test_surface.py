@@ -9,11 +9,17 @@ import pytest
 
 import deepidv_async
 import deepidv_async.limits
+import deepidv_async.observe
 import deepidv_async.simulator
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference.md"
-PUBLIC_MODULES = [deepidv_async, deepidv_async.limits, deepidv_async.simulator]
+PUBLIC_MODULES = [
+    deepidv_async,
+    deepidv_async.limits,
+    deepidv_async.observe,
+    deepidv_async.simulator,
+]
 
 # User code is written against these names; taking one away breaks it.
 PROMISED = """

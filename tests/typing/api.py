@@ -5,11 +5,15 @@ Each `assert_type` is a promise to callers: their editors complete it, their che
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, assert_type
 
 import httpx
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from deepidv_async import (
     APIConnectionError,
@@ -18,6 +22,8 @@ from deepidv_async import (
     AsyncDeepIDV,
     Attempt,
     AttemptFinished,
+    CallFinished,
+    CallStarted,
     DeadlineExceededError,
     DeepIDVError,
     Event,
@@ -46,6 +52,7 @@ from deepidv_async import (
     WorkflowSession,
     WorkflowSessionsPage,
 )
+from deepidv_async.observe import ErrorLog, EventLog, OpenTelemetry
 
 
 async def make() -> None:
@@ -257,3 +264,27 @@ def watch(event: Event) -> None:
 
 
 watcher: Observer = watch
+
+
+async def observers(tracers: TracerProvider, meters: MeterProvider) -> None:
+    """Each of the ready-made ones is an observer."""
+    errors = ErrorLog("errors.jsonl", max_bytes=1_000_000, backups=3)
+    assert_type(errors.lost, int)
+    ready: list[Observer] = [
+        errors,
+        ErrorLog(Path("errors.jsonl")),
+        EventLog(),
+        EventLog(logging.getLogger("my.service")),
+        OpenTelemetry(),
+        OpenTelemetry(tracer_provider=tracers, meter_provider=meters, attempts=True),
+    ]
+    AsyncDeepIDV(observers=ready)
+
+
+def ends(event: Event) -> None:
+    """What a failed call tells, and what tells calls apart."""
+    if isinstance(event, CallStarted):
+        assert_type(event.call, str)
+    if isinstance(event, CallFinished):
+        assert_type(event.status, int | None)
+        assert_type(event.error, Mapping[str, Any] | None)
