@@ -22,8 +22,8 @@ PYTHONS = [
     if classifier.startswith("Programming Language :: Python :: 3.")
 ]
 PACKAGE = "deepidv_async"
-EXTRAS = ".[cli,simulator]"
-BENCH = ".[simulator]"
+EXTRAS = ".[cli,simulator,speed,otel]"
+BENCH = ".[simulator,speed]"
 ENV = {"PYTHONSAFEPATH": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
 
 
@@ -53,7 +53,7 @@ def matrix(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that pyproject.toml admits."""
     session.install("uv")
-    wanted = ["--extra=cli", "--extra=simulator", "--group=test"]
+    wanted = ["--extra=cli", "--extra=simulator", "--extra=speed", "--extra=otel", "--group=test"]
     session.run("uv", "pip", "install", "--resolution=lowest-direct", "-rpyproject.toml", *wanted)
     # pip builds the package: uv would take a wheel from its cache as long as pyproject.toml
     # is unchanged.
@@ -131,7 +131,7 @@ _ALONE = f"""
 import importlib.metadata, importlib.util, {PACKAGE}
 assert importlib.metadata.version("deepidv-async") == {PACKAGE}.__version__
 assert [name for name in {PACKAGE}.__all__ if not hasattr({PACKAGE}, name)] == []
-for extra in ("click", "rich", "starlette", "uvicorn"):
+for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
     assert importlib.util.find_spec(extra) is None, extra
 """
 

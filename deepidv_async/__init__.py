@@ -9,61 +9,74 @@ async with AsyncDeepIDV() as client:
 ```
 """
 
-from deepidv_async._client import AsyncDeepIDV
-from deepidv_async._clock import Clock, Timer
-from deepidv_async._config import APIVersion, Timeouts
-from deepidv_async._errors import (
-    APIConnectionError,
-    APITimeoutError,
-    ClientClosedError,
-    ConfigurationError,
-    DeadlineExceededError,
-    DeepIDVError,
-    InvalidArgumentError,
-    ResponseDecodeError,
-    UnsupportedByAPIVersionError,
-)
-from deepidv_async._events import (
-    AttemptFinished,
-    AttemptStarted,
-    CallFinished,
-    Event,
-    LimiterEvent,
-    LimiterWaited,
-    PauseStarted,
-    ProcessForked,
-    QuotaSpent,
-    QuotaWarning,
-    RateLearned,
-    RetryScheduled,
-    SchemaDrift,
-    Throttled,
-)
-from deepidv_async._history import Attempt, PartialPage, TimeSpent
-from deepidv_async._models import (
-    ResponseInfo,
-    SessionProgress,
-    SessionStatus,
-    SessionType,
-    Workflow,
-    WorkflowSession,
-)
-from deepidv_async._observers import Observer
-from deepidv_async._paging import ItemIterator, Page, PageIterator
-from deepidv_async._retry import RetryPolicy
-from deepidv_async._status_errors import (
-    APIStatusError,
-    AuthenticationError,
-    BadRequestError,
-    EndpointNotServedError,
-    InsufficientFundsError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaExceededError,
-    RateLimitError,
-    ServerError,
-)
-from deepidv_async.limits import LimiterStats, Permit, Priority, RateLimit, RateLimiter, TokenBucket
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from deepidv_async._client import AsyncDeepIDV
+    from deepidv_async._clock import Clock, Timer
+    from deepidv_async._config import APIVersion, Timeouts
+    from deepidv_async._errors import (
+        APIConnectionError,
+        APITimeoutError,
+        ClientClosedError,
+        ConfigurationError,
+        DeadlineExceededError,
+        DeepIDVError,
+        InvalidArgumentError,
+        ResponseDecodeError,
+        UnsupportedByAPIVersionError,
+    )
+    from deepidv_async._events import (
+        AttemptFinished,
+        AttemptStarted,
+        CallFinished,
+        CallStarted,
+        Event,
+        LimiterEvent,
+        LimiterWaited,
+        PauseStarted,
+        ProcessForked,
+        QuotaSpent,
+        QuotaWarning,
+        RateLearned,
+        RetryScheduled,
+        SchemaDrift,
+        Throttled,
+    )
+    from deepidv_async._fanout import WorkflowSessionsPage
+    from deepidv_async._history import Attempt, PartialPage, TimeSpent
+    from deepidv_async._models import (
+        ResponseInfo,
+        SessionProgress,
+        SessionStatus,
+        SessionType,
+        Workflow,
+        WorkflowSession,
+    )
+    from deepidv_async._observers import Observer
+    from deepidv_async._paging import ItemIterator, Page, PageIterator
+    from deepidv_async._retry import RetryPolicy
+    from deepidv_async._status_errors import (
+        APIStatusError,
+        AuthenticationError,
+        BadRequestError,
+        EndpointNotServedError,
+        InsufficientFundsError,
+        NotFoundError,
+        PermissionDeniedError,
+        QuotaExceededError,
+        RateLimitError,
+        ServerError,
+    )
+    from deepidv_async.limits import (
+        LimiterStats,
+        Permit,
+        Priority,
+        RateLimit,
+        RateLimiter,
+        TokenBucket,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -78,6 +91,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallFinished",
+    "CallStarted",
     "ClientClosedError",
     "Clock",
     "ConfigurationError",
@@ -125,5 +139,50 @@ __all__ = [
     "UnsupportedByAPIVersionError",
     "Workflow",
     "WorkflowSession",
+    "WorkflowSessionsPage",
     "__version__",
 ]
+
+# A program that only needs a name of ours pays for that name: importing all of it at once, with
+# the event loop and attrs, would take longer than importing httpx. The HTTP library and cattrs
+# come with the first client.
+_HOMES = {
+    "_client": "AsyncDeepIDV",
+    "_clock": "Clock Timer",
+    "_config": "APIVersion Timeouts",
+    "_errors": (
+        "APIConnectionError APITimeoutError ClientClosedError ConfigurationError "
+        "DeadlineExceededError DeepIDVError InvalidArgumentError ResponseDecodeError "
+        "UnsupportedByAPIVersionError"
+    ),
+    "_events": (
+        "AttemptFinished AttemptStarted CallFinished CallStarted Event LimiterEvent "
+        "LimiterWaited PauseStarted ProcessForked QuotaSpent QuotaWarning RateLearned "
+        "RetryScheduled SchemaDrift Throttled"
+    ),
+    "_fanout": "WorkflowSessionsPage",
+    "_history": "Attempt PartialPage TimeSpent",
+    "_models": "ResponseInfo SessionProgress SessionStatus SessionType Workflow WorkflowSession",
+    "_observers": "Observer",
+    "_paging": "ItemIterator Page PageIterator",
+    "_retry": "RetryPolicy",
+    "_status_errors": (
+        "APIStatusError AuthenticationError BadRequestError EndpointNotServedError "
+        "InsufficientFundsError NotFoundError PermissionDeniedError QuotaExceededError "
+        "RateLimitError ServerError"
+    ),
+    "limits": "LimiterStats Permit Priority RateLimit RateLimiter TokenBucket",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

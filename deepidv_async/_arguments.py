@@ -1,12 +1,21 @@
 """Checks of what callers pass, done before any request: pure functions that raise or give."""
 
+from collections.abc import AsyncIterable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from deepidv_async._errors import InvalidArgumentError
 from deepidv_async._redaction import shown
 
-__all__ = ["check_limit", "check_page_size", "check_period", "check_token", "check_workflow_id"]
+__all__ = [
+    "check_count",
+    "check_ids",
+    "check_limit",
+    "check_page_size",
+    "check_period",
+    "check_token",
+    "check_workflow_id",
+]
 
 MAX_PAGE_SIZE: Final = 500
 _MAX_ID: Final = 512
@@ -38,6 +47,20 @@ def check_workflow_id(value: object) -> str:
             "alone, not a path or an already encoded id."
         )
     return text
+
+
+def check_ids(value: object) -> None:
+    """Check what several ids come from; each of them is checked in its turn.
+
+    Raises:
+        InvalidArgumentError: one text, which would be taken apart into its letters, or nothing
+            that can be iterated.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable | AsyncIterable):
+        raise InvalidArgumentError(
+            "workflow_ids must be a list of ids, or another iterable or async iterable, not "
+            f"{shown(value)}."
+        )
 
 
 def check_token(value: object) -> str:
@@ -91,6 +114,19 @@ def check_limit(name: str, value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidArgumentError(
             f"{name} must be a whole number of 0 or more; got {shown(value)}."
+        )
+    return value
+
+
+def check_count(name: str, value: object) -> int:
+    """Give a count of something that there must be at least one of.
+
+    Raises:
+        InvalidArgumentError: not a whole number of one or more.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidArgumentError(
+            f"{name} must be a whole number of 1 or more; got {shown(value)}."
         )
     return value
 

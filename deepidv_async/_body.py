@@ -24,70 +24,29 @@ whole name, before it is cut: half a key would no longer be found.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
 from deepidv_async._errors import ResponseDecodeError
+from deepidv_async._json import parse_json
 from deepidv_async._redaction import clean_text, outline
-from deepidv_async._values import is_array, is_object, kind, parse_json
+from deepidv_async._shape import Fault, PageShape, Scrub, count_drift, field_name
+from deepidv_async._values import is_array, is_object, kind
 
 __all__ = [
     "Envelope",
-    "Fault",
-    "PageShape",
-    "Scrub",
-    "count_drift",
-    "field_name",
     "outline_body",
     "read_envelope",
 ]
-
-T = TypeVar("T")
-Scrub: TypeAlias = Callable[[str], str]
 
 _TOKEN: Final = "next_token"  # noqa: S105 - the name of a cursor, not a secret
 _TOKEN_SPELLINGS: Final = (_TOKEN, "nextToken")
 _ERROR_NAMES: Final = ("error", "errors")
 _SPEAKING_NAMES: Final = ("message", "detail")
 _TWO: Final = 2
-_MAX_NAME: Final = 40
 _MAX_NAMES: Final = 12
-_MAX_DRIFT_KEYS: Final = 100
-
-
-@attrs.frozen
-class PageShape(Generic[T]):
-    """What a documented body of a list looks like.
-
-    Attributes:
-        model: class of the records.
-        envelopes: accepted names of the list, in order of preference.
-        bare_array: whether the list may come without an envelope.
-        paged: whether the body carries `next_token`.
-        token_optional: whether a paged body may leave `next_token` out without counting as
-            drift.
-    """
-
-    model: type[T]
-    envelopes: tuple[str, ...]
-    bare_array: bool = False
-    paged: bool = False
-    token_optional: bool = False
-
-
-@attrs.frozen
-class Fault:
-    """Why a page is refused although its records can be looked at.
-
-    Attributes:
-        path: JSON path of what is wrong.
-        message: what is wrong, one sentence.
-    """
-
-    path: str
-    message: str
 
 
 @attrs.frozen
@@ -111,21 +70,6 @@ class Envelope:
     drift: Mapping[str, int]
 
 
-def field_name(name: str, scrub: Scrub = str) -> str:
-    """Make a name that the server chose fit for a message, a drift key or a metric's label."""
-    return clean_text(scrub(name), _MAX_NAME)
-
-
-def count_drift(drift: dict[str, int], key: str, times: int = 1) -> None:
-    """Count one kind of drift; beyond 100 kinds they are counted together.
-
-    An object whose keys are data (ids, say) must not become as many labels of a metric.
-    """
-    if key not in drift and len(drift) >= _MAX_DRIFT_KEYS:
-        key = "other:…"
-    drift[key] = drift.get(key, 0) + times
-
-
 def outline_body(body: Any, scrub: Scrub = str) -> str:
     """Draw a parsed body on one short line: names, types and lengths."""
     return clean_text(json.dumps(outline(body, scrub=scrub), ensure_ascii=False))
@@ -145,9 +89,11 @@ def read_envelope(
     Raises:
         ResponseDecodeError: the body is not JSON, or holds no list that can be trusted.
     """
+    parsed, problem = parse_json(body)
+    if (envelope := _as_documented(parsed, shape)) is not None:
+        return envelope
     told = clean_text(scrub(content_type), 80) or "not given"
     found = f"{len(body)} bytes, content type {told}"
-    parsed, problem = parse_json(body)
     if problem:
         raise ResponseDecodeError(
             f"The answer is not JSON: {problem} ({found}).", body=f"bytes({len(body)})"
@@ -161,6 +107,19 @@ def read_envelope(
         f"The answer is {kind(parsed)}, where {_documented(shape)} is documented ({found}).",
         body=outline_body(parsed, scrub),
     )
+
+
+def _as_documented(parsed: Any, shape: PageShape[Any]) -> Envelope | None:
+    """Open the usual answer: a filled list under its first name, a sound token, no more."""
+    name = shape.envelopes[0]
+    if not is_object(parsed) or not is_array(records := parsed.get(name)) or not records:
+        return None
+    told, token = _TOKEN in parsed, parsed.get(_TOKEN)
+    expected = shape.paged if told else shape.token_optional or not shape.paged
+    sound = token is None or (isinstance(token, str) and token.isascii() and token != "")
+    if not (expected and sound) or len(parsed) != 1 + told:
+        return None
+    return Envelope(parsed, records, f"$.{name}", token, None, {})
 
 
 def _documented(shape: PageShape[Any]) -> str:

@@ -10,7 +10,7 @@ from deepidv_async._arguments import check_page_size, check_period, check_token,
 from deepidv_async._config import APIVersion
 from deepidv_async._errors import UnsupportedByAPIVersionError
 from deepidv_async._models import Workflow, WorkflowSession
-from deepidv_async._structure import PageShape
+from deepidv_async._shape import PageShape
 from deepidv_async._wire import WireRequest, join_url
 
 __all__ = ["Call", "CallSpec", "sessions_call", "workflows_call"]
@@ -18,7 +18,7 @@ __all__ = ["Call", "CallSpec", "sessions_call", "workflows_call"]
 T = TypeVar("T")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class CallSpec(Generic[T]):
     """What one endpoint of one generation documents.
 
@@ -35,7 +35,7 @@ class CallSpec(Generic[T]):
     shape: PageShape[T]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Call(Generic[T]):
     """A spec with its arguments: everything about a request but host and key."""
 

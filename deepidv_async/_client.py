@@ -1,23 +1,25 @@
 """The client: what users make, call and close."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from deepidv_async._calls import Call, sessions_call, workflows_call
 from deepidv_async._clock import Clock, SystemClock
 from deepidv_async._config import APIVersion, Timeouts, resolve_config
-from deepidv_async._errors import ConfigurationError
+from deepidv_async._fanout import WorkflowSessionsPage, fan_out
 from deepidv_async._models import Workflow, WorkflowSession
 from deepidv_async._observers import Observer, Observers
-from deepidv_async._options import KEEP, CallOptions, Keep
-from deepidv_async._paging import ItemIterator, Page
-from deepidv_async._pipeline import Pipeline
+from deepidv_async._options import KEEP, CallOptions, Keep, check_connections, make_limiter
+from deepidv_async._paging import ItemIterator, Page, PageIterator
 from deepidv_async._redaction import Secret
 from deepidv_async._retry import RetryPolicy
-from deepidv_async._transport import HTTPClient, Transport
-from deepidv_async.limits import Priority, RateLimit, RateLimiter, TokenBucket
+from deepidv_async.limits import Priority, RateLimit, RateLimiter
+
+if TYPE_CHECKING:
+    from deepidv_async._transport import HTTPClient
 
 __all__ = ["AsyncDeepIDV"]
 
@@ -44,8 +46,8 @@ class AsyncDeepIDV:
         rate_limit: the limit to keep (a limiter is made for it), a limiter to share with
             another client (`first.rate_limiter`) or of your own, or `None` for no limiting.
         max_connections: connections of the pool, and requests in flight at most.
-        http_client: an `httpx.AsyncClient` to send with. It is never closed by this client, and
-            its pool must have at least `max_connections` connections.
+        http_client: an `httpx.AsyncClient` or `httpx2.AsyncClient` to send with. It is never
+            closed by this client, and its pool must have at least `max_connections` connections.
         observers: callables that are told of every event.
         clock: measures and waits, for tests.
 
@@ -72,14 +74,19 @@ class AsyncDeepIDV:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         rate_limit: RateLimit | RateLimiter | None = RateLimit(),  # noqa: B008 - frozen
         max_connections: int = 32,
-        http_client: HTTPClient | None = None,
+        http_client: "HTTPClient | None" = None,
         observers: Sequence[Observer] = (),
         clock: Clock | None = None,
     ) -> None:
+        # Here, so that a program which only imports this class does not load the HTTP library and
+        # cattrs, and not later, so that no request waits for them.
+        from deepidv_async._pipeline import Pipeline  # noqa: PLC0415 - see above
+        from deepidv_async._transport import Transport  # noqa: PLC0415 - see above
+
         # Hidden before anything can fail: a traceback with locals shows every argument.
         hidden = None if api_key is None else Secret(api_key)
         del api_key
-        _check_connections(max_connections)
+        check_connections(max_connections)
         config = resolve_config(hidden, base_url, api_version)
         told = Observers(observers)
         clock = clock or SystemClock()
@@ -89,8 +96,8 @@ class AsyncDeepIDV:
         self._options: CallOptions = CallOptions.checked(
             timeout=timeout, deadline=deadline, retry=retry
         )
-        self._pipeline: Pipeline = Pipeline(
-            config, transport, _make_limiter(rate_limit, clock, self._options), told, clock
+        self._pipeline = Pipeline(
+            config, transport, make_limiter(rate_limit, clock, self._options), told, clock
         )
         self._owner: bool = True
 
@@ -224,6 +231,38 @@ class AsyncDeepIDV:
         )
         return self._iterate(call)
 
+    def map_workflow_sessions(
+        self,
+        workflow_ids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 8,
+        page_size: int | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WorkflowSessionsPage]]:
+        """List the sessions of many workflows at once: pages as they come, inside a block.
+
+        Source: as `list_workflow_sessions`, once for each page of each workflow.
+
+        One workflow's error, that of a wrong id too, comes as its result and stops no other.
+        Each workflow ends with a result that is `last`. What `workflow_ids` raises is raised.
+
+        Args:
+            workflow_ids: taken one by one, as places become free.
+            concurrency: workflows under way at most, and pages kept for a slow consumer.
+            page_size: sessions per page, 1 to 500; the server's default is 50 (v1 only).
+
+        Raises:
+            InvalidArgumentError: an argument cannot be what it should be; at once.
+            UnsupportedByAPIVersionError: the generation has no page size; at once.
+            ClientClosedError, ConfigurationError: while iterating: no workflow can go on.
+        """
+        # What no id could make right is refused now.
+        sessions_call(self.api_version, "any", page_size=page_size)
+
+        def pages_of(workflow_id: str) -> PageIterator[WorkflowSession]:
+            return self.iter_workflow_sessions(workflow_id, page_size=page_size).pages()
+
+        return fan_out(workflow_ids, pages_of, concurrency)
+
     async def _page(self, call: Call[T]) -> Page[T]:
         decoded, response = await self._pipeline.run(call, self._options)
         return Page(decoded.items, decoded.next_token, response)
@@ -257,25 +296,3 @@ class AsyncDeepIDV:
         if not hasattr(self, "_pipeline"):  # a traceback with locals of a refused constructor
             return f"{type(self).__name__}(...)"
         return f"{type(self).__name__}({self.base_url!r}, api_version={self.api_version!r})"
-
-
-def _check_connections(value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(f"max_connections must be 1 or more; got {value!r}.")
-
-
-def _make_limiter(
-    value: RateLimit | RateLimiter | None, clock: Clock, options: CallOptions
-) -> RateLimiter | None:
-    if value is None:
-        return None
-    if isinstance(value, RateLimit):
-        return TokenBucket(value, clock=clock, pause_cap=options.retry.retry_after_cap)
-    if not isinstance(value, type) and all(
-        callable(getattr(value, name, None)) for name in ("acquire", "throttled", "stats")
-    ):
-        return value
-    raise ConfigurationError(
-        "rate_limit must be a RateLimit, a limiter with acquire(), throttled() and stats(), or "
-        f"None, not {type(value).__name__}."
-    )

@@ -60,6 +60,15 @@ class Timeouts:
         for phase, value in attrs.asdict(self).items():
             seconds(f"Timeouts({phase}=...)", value)
 
+    def as_dict(self) -> dict[str, float]:
+        """Give the four by their names, as the HTTP library takes them."""
+        return {
+            "connect": self.connect,
+            "read": self.read,
+            "write": self.write,
+            "pool": self.pool,
+        }
+
     @classmethod
     def of(cls, value: "float | Timeouts") -> "Timeouts":
         """Take one number for all four phases, or the four as they are."""

@@ -34,6 +34,7 @@ class Delivery:
         self._traced = traced
         self._tunnel = False
         self._begun = False
+        self._over = False
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Take a report of httpcore: a request's head goes out, or is out."""
@@ -54,11 +55,14 @@ class Delivery:
         self._permit.seen()
 
     def ended(self, *, connected: bool = True) -> None:
-        """No answer will come: a failure, or a caller that has gone.
+        """No answer will come: a failure, or a caller that has gone. Only the first call counts.
 
         Args:
             connected: false if it is known that no connection was made.
         """
+        if self._over:
+            return
+        self._over = True
         if self._begun and connected:
             self._permit.written()
         else:

@@ -1,11 +1,18 @@
 """What the client tells about its work: frozen records, handed to observers as they happen.
 
-No record holds the key, an id of a workflow or session, or any other content of an answer.
+No record holds the key, an id of a workflow or session, or the server's words. Of an answer there
+are status, request id and code, names of fields, and from its hints which rule was broken.
+
+The events of one call carry the same `call`, drawn at random, by which calls that run side by
+side are told apart, in this process and between processes. It does not count when events are
+compared. They are told in the task and in the context in which the call is awaited, so a
+context variable that an observer sets on `CallStarted` is there until `CallFinished`, also for
+the HTTP library.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -15,6 +22,7 @@ __all__ = [
     "AttemptFinished",
     "AttemptStarted",
     "CallFinished",
+    "CallStarted",
     "Event",
     "LimiterEvent",
     "LimiterWaited",
@@ -30,16 +38,37 @@ __all__ = [
 
 
 @attrs.frozen
+class CallStarted:
+    """A call begins: the first event of every call.
+
+    Attributes:
+        operation: the call, for example `list_workflows`.
+        api_version: the generation of the API.
+        path: the path as a template: `/workflow/{workflow_id}`, never filled in.
+        priority: the limiter's lane, `normal` or `bulk`.
+        call: tells this call's events from those of others.
+    """
+
+    operation: str
+    api_version: str
+    path: str
+    priority: str
+    call: str = attrs.field(default="", eq=False)
+
+
+@attrs.frozen
 class AttemptStarted:
     """A request is handed to the HTTP library.
 
     Attributes:
         operation: the call, for example `list_workflows`.
         attempt: 1 for the first try of this call.
+        call: tells this call's events from those of others.
     """
 
     operation: str
     attempt: int
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -53,6 +82,7 @@ class AttemptFinished:
         error: name of the error class, `None` after a success, `CancelledError` if cut off.
         elapsed: seconds from handing the request over to its outcome.
         request_id: the server's id of the request.
+        call: tells this call's events from those of others.
     """
 
     operation: str
@@ -61,6 +91,7 @@ class AttemptFinished:
     error: str | None
     elapsed: float
     request_id: str | None = None
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -72,12 +103,14 @@ class RetryScheduled:
         attempt: the number of the try that failed.
         delay: seconds until the next one may start.
         error: name of the error class.
+        call: tells this call's events from those of others.
     """
 
     operation: str
     attempt: int
     delay: float
     error: str
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -90,6 +123,13 @@ class CallFinished:
         attempts: how many tries it took; 0 if nothing was sent.
         elapsed: seconds in all.
         spent: where they went.
+        api_version: the generation of the API.
+        status: HTTP status of the last try, `None` where no answer came.
+        error: what failed, as plain data that is fit for JSON and holds no words of the server;
+            `None` for a call that succeeded or was cancelled. Its keys are those of the error
+            log: `error` (the class), `message`, `status`, `code`, `hints`, `request_id`,
+            `attempts`, and what else the class has.
+        call: tells this call's events from those of others.
     """
 
     operation: str
@@ -97,19 +137,27 @@ class CallFinished:
     attempts: int
     elapsed: float
     spent: TimeSpent
+    api_version: str = ""
+    status: int | None = None
+    error: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
 class LimiterWaited:
-    """A call has waited for the rate limiter, for a millisecond or more.
+    """A call got its permit after waiting for it, for a millisecond or more.
+
+    A wait that ends without a permit is told by `CallFinished.spent` only.
 
     Attributes:
         operation: the call.
         waited: seconds.
+        call: tells this call's events from those of others.
     """
 
     operation: str
     waited: float
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -119,10 +167,12 @@ class Throttled:
     Attributes:
         operation: the call that met the 429.
         retry_after: seconds the server asked for, `None` if it did not say.
+        call: tells this call's events from those of others.
     """
 
     operation: str
     retry_after: float | None
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -133,10 +183,12 @@ class SchemaDrift:
         operation: the call.
         counts: what differs and how often, for example
             `{"unknown_field:riskScore": 50, "wrong_type:status": 1}`.
+        call: tells this call's events from those of others.
     """
 
     operation: str
     counts: Mapping[str, int]
+    call: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -212,7 +264,8 @@ class QuotaSpent:
 LimiterEvent: TypeAlias = PauseStarted | RateLearned | QuotaWarning | QuotaSpent
 
 Event: TypeAlias = (
-    AttemptStarted
+    CallStarted
+    | AttemptStarted
     | AttemptFinished
     | RetryScheduled
     | CallFinished

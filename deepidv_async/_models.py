@@ -133,7 +133,9 @@ class WorkflowSession:
         location: a text or an object, as the server sent it.
         meta_data: an object; its keys come in either casing.
         uploads: which upload slots are filled.
-        analysis_data: the findings, free in form.
+        analysis_data: the findings, free in form: the parsed JSON object as it came, whose inside
+            nobody has looked at. It is most of a session's bytes, so what you do not read costs
+            nothing but its parsing; times in it are texts, for instance.
         extra: every other field of the record.
     """
 

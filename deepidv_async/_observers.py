@@ -3,20 +3,24 @@
 import inspect
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from deepidv_async._errors import ConfigurationError
-from deepidv_async._events import Event
+
+if TYPE_CHECKING:
+    from deepidv_async._events import Event
 
 __all__ = ["Observer", "Observers"]
 
 _logger = logging.getLogger("deepidv_async")
+# Without it Python prints a library's warnings in programs that have not set up logging.
+_logger.addHandler(logging.NullHandler())
 
 
 class Observer(Protocol):
     """A callable that is told of every event, on the event loop: it must not block."""
 
-    def __call__(self, event: Event, /) -> object:
+    def __call__(self, event: "Event", /) -> object:
         """Take one event; the answer is ignored."""
         ...
 
@@ -70,7 +74,7 @@ class Observers:
     def __bool__(self) -> bool:
         return bool(self._observers)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: "Event") -> None:
         """Hand `event` to every observer, in their order."""
         for observer in self._observers:
             try:

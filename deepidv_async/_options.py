@@ -1,17 +1,18 @@
-"""What may differ from call to call, checked where it is given."""
+"""What users set beside host and key, checked where it is given: options and the limiter."""
 
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from deepidv_async._clock import Clock
 from deepidv_async._config import Timeouts, seconds
 from deepidv_async._errors import ConfigurationError
 from deepidv_async._redaction import shown
 from deepidv_async._retry import RetryPolicy
-from deepidv_async.limits import Priority
+from deepidv_async.limits import Priority, RateLimit, RateLimiter, TokenBucket
 
-__all__ = ["KEEP", "CallOptions", "Keep"]
+__all__ = ["KEEP", "CallOptions", "Keep", "check_connections", "make_limiter"]
 
 
 class _Keep(Enum):
@@ -93,3 +94,35 @@ def _check_priority(value: object) -> Priority:
     if value in ("normal", "bulk"):
         return value
     raise ConfigurationError(f"priority must be 'normal' or 'bulk'; got {shown(value)}.")
+
+
+def check_connections(value: object) -> None:
+    """Check the number of connections.
+
+    Raises:
+        ConfigurationError: not a whole number of one or more.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"max_connections must be 1 or more; got {value!r}.")
+
+
+def make_limiter(
+    value: RateLimit | RateLimiter | None, clock: Clock, options: CallOptions
+) -> RateLimiter | None:
+    """Give the limiter that a user passed, or make one for the limit.
+
+    Raises:
+        ConfigurationError: neither a limit nor a limiter.
+    """
+    if value is None:
+        return None
+    if isinstance(value, RateLimit):
+        return TokenBucket(value, clock=clock, pause_cap=options.retry.retry_after_cap)
+    if not isinstance(value, type) and all(
+        callable(getattr(value, name, None)) for name in ("acquire", "throttled", "stats")
+    ):
+        return value
+    raise ConfigurationError(
+        "rate_limit must be a RateLimit, a limiter with acquire(), throttled() and stats(), or "
+        f"None, not {type(value).__name__}."
+    )

@@ -1,27 +1,16 @@
 """One call, from its spec to a decoded page: permit, place, attempt, verdict, wait."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Final, Literal, TypeAlias, TypeVar
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 import attrs
 
 from deepidv_async._calls import Call
 from deepidv_async._clock import Clock
 from deepidv_async._config import Config
-from deepidv_async._delivery import NO_PERMIT
 from deepidv_async._errors import APIConnectionError, DeadlineExceededError, ResponseDecodeError
-from deepidv_async._events import (
-    AttemptFinished,
-    AttemptStarted,
-    CallFinished,
-    LimiterWaited,
-    RetryScheduled,
-    SchemaDrift,
-    Throttled,
-)
 from deepidv_async._feedback import obey_headers, tell_refusal
+from deepidv_async._gate import Gate
 from deepidv_async._models import ResponseInfo
 from deepidv_async._observers import Observers
 from deepidv_async._options import CallOptions
@@ -35,15 +24,12 @@ from deepidv_async._trip import Outcome, Trip
 from deepidv_async._wire import WireResponse
 from deepidv_async.limits import Permit, RateLimiter, Talkative
 
+if TYPE_CHECKING:
+    from deepidv_async._narrator import Narrator
+
 __all__ = ["Pipeline"]
 
 T = TypeVar("T")
-
-_Phase: TypeAlias = Literal["limited", "queued", "on_wire", "backing_off"]
-
-
-# Asking takes microseconds on its own; from here on, in seconds, a call has waited.
-_A_WAIT: Final = 0.001
 
 
 class Pipeline:
@@ -68,7 +54,7 @@ class Pipeline:
         self.config = config
         self.transport = transport
         self.limiter = limiter
-        self._observers = observers
+        self._narrator = _narrator(observers) if observers else None
         self._clock = clock
         self._budget = RetryBudget()
         asked: object = limiter
@@ -82,24 +68,18 @@ class Pipeline:
         Raises:
             DeepIDVError: as the error tree draws it.
         """
-        trip = Trip(call, options, self._clock.now())
-        outcome = "ok"
-        try:
+        trip = Trip(call, options, self._clock.now)
+        narrator = self._narrator
+        if narrator is None:
             return await self._within_deadline(trip)
+        try:
+            narrator.call_started(trip)
+            done = await self._within_deadline(trip)
         except BaseException as error:
-            outcome = type(error).__name__
+            narrator.call_finished(trip, error)
             raise
-        finally:
-            if self._observers:
-                self._observers.emit(
-                    CallFinished(
-                        operation=trip.operation,
-                        outcome=outcome,
-                        attempts=len(trip.attempts),
-                        elapsed=self._clock.now() - trip.started,
-                        spent=trip.spent,
-                    )
-                )
+        narrator.call_finished(trip, None)
+        return done
 
     async def aclose(self) -> None:
         """Close the transport, and stop listening to a limiter that may live on."""
@@ -108,79 +88,78 @@ class Pipeline:
         await self.transport.aclose()
 
     async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
-        if trip.ends is None:
+        if trip.options.deadline is None:
             return await self._repeat(trip)
-        with anyio.move_on_after(trip.ends - self._clock.now()):
-            return await self._repeat(trip)
+        limit = asyncio.timeout(trip.options.deadline)
+        try:
+            async with limit:
+                return await self._repeat(trip)
+        except TimeoutError:
+            if not limit.expired():
+                raise
         raise trip.deadline_error("no answer in time")
 
     async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         while True:
             session = self.transport.session()
-            permit = trip.permit = await self._permit(trip)
-            outcome = await self._attempt(trip, session, permit)
+            if self.limiter is not None:
+                trip.permit = await self._permit(trip, self.limiter)
+            outcome = await self._attempt(trip, session)
             if isinstance(outcome, WireResponse):
                 self._budget.earn()
                 return self._decode(trip, outcome)
             await self._recover(trip, outcome)
 
-    async def _permit(self, trip: Trip[T]) -> Permit:
-        if self.limiter is None:
-            return NO_PERMIT
-        before = trip.limited
+    async def _permit(self, trip: Trip[T], limiter: RateLimiter) -> Permit:
         try:
-            with self._timing(trip, "limited"):
-                permit = await self.limiter.acquire(
-                    priority=trip.options.priority, deadline=trip.ends
-                )
+            permit = await limiter.acquire(priority=trip.options.priority, deadline=trip.ends)
         except DeadlineExceededError:
+            trip.limited += trip.lap()
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)
             raise refusal from trip.last_error
-        waited = trip.limited - before
-        if self._observers and waited >= _A_WAIT:
-            self._observers.emit(LimiterWaited(trip.operation, waited))
+        finally:
+            waited = trip.lap()
+            trip.limited += waited
+        if self._narrator is not None:
+            self._narrator.waited(trip, waited)
         return permit
 
-    async def _attempt(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
+    async def _attempt(self, trip: Trip[T], session: HTTPSession) -> Outcome:
         """Try once: gives the answer if it is one of success, else the error it means."""
+        if not session.gate.enter_now():
+            await self._wait_at(session.gate, trip)
         try:
-            with self._timing(trip, "queued"):
-                await session.gate.acquire()
-        except BaseException:
-            permit.unsent()
-            raise
-        before = trip.on_wire
-        try:
-            if self._observers:
-                self._observers.emit(AttemptStarted(trip.operation, len(trip.attempts) + 1))
-            with self._timing(trip, "on_wire"):
-                outcome = await self._exchange(trip, session, permit)
+            if self._narrator is not None:
+                self._narrator.attempt_started(trip)
+            outcome = await self._exchange(trip, session)
         except BaseException as cut_off:
-            self._finish(trip, cut_off, trip.on_wire - before)
+            self._finish(trip, cut_off)
             raise
         finally:
-            session.gate.release()
-        self._finish(trip, outcome, trip.on_wire - before)
+            session.gate.leave()
+        self._finish(trip, outcome)
         return outcome
 
-    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException, elapsed: float) -> None:
-        done = trip.remember(outcome, elapsed)
-        if self._observers:
-            self._observers.emit(
-                AttemptFinished(
-                    operation=trip.operation,
-                    attempt=done.number,
-                    status=done.status,
-                    error=done.error,
-                    elapsed=done.elapsed,
-                    request_id=done.request_id,
-                )
-            )
+    async def _wait_at(self, gate: Gate, trip: Trip[T]) -> None:
+        try:
+            await gate.enter(trip.options.priority)
+        except BaseException:
+            trip.permit.unsent()
+            raise
+        finally:
+            trip.queued += trip.lap()
 
-    async def _exchange(self, trip: Trip[T], session: HTTPSession, permit: Permit) -> Outcome:
-        request = trip.call.request(self.config.base_url)
+    def _finish(self, trip: Trip[T], outcome: Outcome | BaseException) -> None:
+        elapsed = trip.lap()
+        trip.on_wire += elapsed
+        done = trip.remember(outcome, elapsed)
+        if self._narrator is not None:
+            self._narrator.attempt_finished(trip, done)
+
+    async def _exchange(self, trip: Trip[T], session: HTTPSession) -> Outcome:
+        request, permit = trip.call.request(self.config.base_url), trip.permit
         try:
             response = await self.transport.attempt(session, request, permit, trip.options.timeouts)
         except APIConnectionError as failure:
@@ -208,8 +187,8 @@ class Pipeline:
         """
         if isinstance(error, RateLimitError):
             tell_refusal(self.limiter, trip.permit, error, self._clock)
-            if self._observers and not isinstance(error, QuotaExceededError):
-                self._observers.emit(Throttled(trip.operation, error.retry_after))
+            if self._narrator is not None and not isinstance(error, QuotaExceededError):
+                self._narrator.throttled(trip, error.retry_after)
         decision = self._decide(trip, error)
         if isinstance(decision, Stop):
             error.attempts = tuple(trip.attempts)
@@ -220,17 +199,12 @@ class Pipeline:
         trip.attempts[-1] = attrs.evolve(trip.attempts[-1], delay=decision.delay)
         if self._too_late(trip, decision):
             raise trip.deadline_error("the next try would start too late") from error
-        if self._observers:
-            self._observers.emit(
-                RetryScheduled(
-                    operation=trip.operation,
-                    attempt=len(trip.attempts),
-                    delay=decision.delay,
-                    error=type(error).__name__,
-                )
-            )
-        with self._timing(trip, "backing_off"):
+        if self._narrator is not None:
+            self._narrator.retry_scheduled(trip, decision.delay, error)
+        try:
             await self._clock.sleep(decision.delay)
+        finally:
+            trip.backing_off += trip.lap()
 
     def _decide(self, trip: Trip[T], error: APIStatusError | APIConnectionError) -> Verdict:
         decision = trip.options.retry.verdict(error, len(trip.attempts))
@@ -252,24 +226,21 @@ class Pipeline:
             # The frames that read the body hold it in their locals, and error trackers print
             # those: the traceback starts anew here.
             raise error.with_traceback(None) from None
-        if page.drift and self._observers:
-            self._observers.emit(SchemaDrift(trip.operation, page.drift))
+        if self._narrator is not None:
+            self._narrator.drifted(trip, page.drift)
         info = ResponseInfo(
             status=response.status,
-            request_id=response.request_id,
-            elapsed=self._clock.now() - trip.started,
+            request_id=trip.attempts[-1].request_id,
+            elapsed=trip.lapped - trip.started,
             attempts=len(trip.attempts),
         )
         return page, info
 
-    @contextmanager
-    def _timing(self, trip: Trip[T], phase: _Phase) -> Generator[None, None, None]:
-        """Add the time inside to one of the trip's phases, however it ends."""
-        began = self._clock.now()
-        try:
-            yield
-        finally:
-            setattr(trip, phase, getattr(trip, phase) + self._clock.now() - began)
+
+def _narrator(observers: Observers) -> "Narrator":
+    from deepidv_async._narrator import Narrator  # noqa: PLC0415 - only who has observers pays
+
+    return Narrator(observers)
 
 
 def _page_of(response: WireResponse, shape: PageShape[T], key: Secret) -> DecodedPage[T]:

@@ -46,7 +46,7 @@ _KEY_TROUBLE: Final = re.compile(
 Scrub: TypeAlias = Callable[[str], str]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Origin:
     """Which call an answer belongs to.
 
@@ -63,7 +63,7 @@ class Origin:
     base_url: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Problem:
     """What an error body says.
 

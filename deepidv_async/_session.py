@@ -5,12 +5,11 @@ The HTTP library's client is only carried here, so its type is whatever the tran
 
 from typing import Generic, TypeVar
 
-import anyio
 import attrs
 
 from deepidv_async._binding import Ground, LoopBinding
 from deepidv_async._errors import ClientClosedError
-from deepidv_async._events import ProcessForked
+from deepidv_async._gate import Gate
 from deepidv_async._observers import Observers
 
 __all__ = ["CLOSED", "Session", "Sessions"]
@@ -20,7 +19,7 @@ C = TypeVar("C")
 CLOSED = "This client is closed: make a new AsyncDeepIDV."
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Session(Generic[C]):
     """What is used on one event loop.
 
@@ -29,7 +28,7 @@ class Session(Generic[C]):
         client: the HTTP library's client, made with the first request.
     """
 
-    gate: anyio.Semaphore
+    gate: Gate
     client: C | None
 
 
@@ -68,7 +67,7 @@ class Sessions(Generic[C]):
             raise ClientClosedError(CLOSED)
         ground = self._look()
         if self._current is None or ground is not Ground.SAME:
-            self._current = Session(anyio.Semaphore(self._places), self._injected)
+            self._current = Session(Gate(self._places), self._injected)
         return self._current
 
     def _look(self) -> Ground:
@@ -79,6 +78,8 @@ class Sessions(Generic[C]):
                 self.parents.append(self._current)
                 self._current = None
             if self._observers:
+                from deepidv_async._events import ProcessForked  # noqa: PLC0415 - see _narrator
+
                 self._observers.emit(ProcessForked(parent=parent, child=self._binding.pid))
         return ground
 

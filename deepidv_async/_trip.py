@@ -1,5 +1,6 @@
 """The state of one call under way: its history, and where its time goes."""
 
+from collections.abc import Callable
 from typing import Generic, TypeAlias, TypeVar
 
 from deepidv_async._calls import Call
@@ -19,13 +20,39 @@ Outcome: TypeAlias = WireResponse | APIStatusError | APIConnectionError
 
 
 class Trip(Generic[T]):
-    """The state of one call under way."""
+    """The state of one call under way.
 
-    def __init__(self, call: Call[T], options: CallOptions, now: float) -> None:
+    Attributes:
+        started: when it began.
+        ends: when its deadline is over.
+        lapped: when the phase before this one ended.
+        label: tells its events from those of other calls, where there are observers.
+    """
+
+    __slots__ = (
+        "_now",
+        "attempts",
+        "backing_off",
+        "call",
+        "ends",
+        "label",
+        "lapped",
+        "last_error",
+        "limited",
+        "on_wire",
+        "options",
+        "permit",
+        "queued",
+        "started",
+    )
+
+    def __init__(self, call: Call[T], options: CallOptions, now: Callable[[], float]) -> None:
         self.call = call
         self.options = options
-        self.started = now
-        self.ends = None if options.deadline is None else now + options.deadline
+        self._now = now
+        self.label = ""
+        self.started = self.lapped = now()
+        self.ends = None if options.deadline is None else self.started + options.deadline
         self.attempts: list[Attempt] = []
         self.permit: Permit = NO_PERMIT
         self.last_error: DeepIDVError | None = None
@@ -34,6 +61,11 @@ class Trip(Generic[T]):
     @property
     def operation(self) -> str:
         return self.call.spec.operation
+
+    def lap(self) -> float:
+        """End a phase: gives its seconds."""
+        before, self.lapped = self.lapped, self._now()
+        return self.lapped - before
 
     @property
     def spent(self) -> TimeSpent:

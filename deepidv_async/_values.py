@@ -1,84 +1,24 @@
-"""JSON values: a strict parser, what a value is, and readers for the types that the models use.
+"""JSON values: what a value is, and readers for the types that the models use.
 
-The parser tells what is wrong without quoting the document, which is personal data. A reader gives
-the right type or raises `ValueError`; nothing is ever coerced. It takes the value and the type that
-is asked for, the signature of a structure hook, and its error does not hold the value either.
+A reader gives the right type or raises `ValueError`; nothing is ever coerced. It takes the value
+and the type that is asked for, the signature of a structure hook, and its error does not hold the
+value, which is personal data.
 """
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, NoReturn, TypeGuard, get_args
+from typing import Any, Final, TypeGuard, get_args
 
 __all__ = [
     "READERS",
+    "check_zone",
     "is_array",
     "is_object",
     "kind",
     "open_enum",
     "open_enum_reader",
-    "parse_json",
 ]
-
-_CUT_OFF: Final = "it is cut off"
-
-
-class _NotStrictError(ValueError):
-    """A number that Python's parser takes and JSON does not have."""
-
-
-def _refuse_constant(_: str) -> NoReturn:
-    raise _NotStrictError("it holds NaN or Infinity")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _NotStrictError("it holds a number that is too large for a float")
-    return number
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-
-
-def parse_json(body: bytes) -> tuple[Any, str | None]:
-    """Parse a whole document; the second value tells why it is none."""
-    # The problem is returned and raised by the caller, outside of these `except` blocks: an
-    # error raised within one keeps the parser's error, hence the document, as `__context__`.
-    try:
-        # A byte order mark is not allowed in JSON, yet some gateways and proxies add one.
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        cut = error.reason == "unexpected end of data"
-        return None, _CUT_OFF if cut else f"it is not UTF-8 at byte {error.start}"
-    try:
-        return _DECODER.decode(text), None
-    except json.JSONDecodeError as error:
-        return None, _what_is_wrong(text.strip(), error)
-    except _NotStrictError as error:
-        return None, str(error)
-    except ValueError:
-        return None, "it holds an integer with more digits than Python's limit"
-    except RecursionError:
-        return None, "it is nested too deeply"
-
-
-def _what_is_wrong(text: str, error: json.JSONDecodeError) -> str:
-    if not text:
-        return "the body is empty"
-    if text.startswith("<"):
-        return "it is HTML or XML, perhaps a page of a gateway or proxy"
-    if text[0] not in "{[" or "\0" in text:
-        return "it is plain text, or binary data"
-    if error.msg == "Extra data":
-        return f"it goes on after its end, at character {error.pos}"
-    # Within a string the parser points at its start, anywhere else at where it stumbled.
-    open_string = error.msg.startswith("Unterminated string")
-    if open_string or text[-1] not in "}]" or error.pos >= len(error.doc.rstrip()):
-        return _CUT_OFF
-    return f"{error.msg}, at character {error.pos}"
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
@@ -116,14 +56,16 @@ def _text(value: Any, _: Any) -> str:
 
 def _time(value: Any, _: Any) -> datetime:
     moment = datetime.fromisoformat(_text(value, str))
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone")
-    if not MINYEAR < moment.year < MAXYEAR:
-        _check_utc(moment)
+    check_zone(moment)
     return moment
 
 
-def _check_utc(moment: datetime) -> None:
+def check_zone(moment: datetime) -> None:
+    """Raise `ValueError` for a time without a zone, or with one that leads out of the calendar."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    if MINYEAR < moment.year < MAXYEAR:
+        return
     # At the ends of the calendar an offset can point outside of it, and the first conversion
     # to UTC, in the user's code, would overflow.
     try:
@@ -133,7 +75,7 @@ def _check_utc(moment: datetime) -> None:
 
 
 def _texts(value: Any, _: Any) -> tuple[str, ...]:
-    if is_array(value) and all(isinstance(text, str) for text in value):
+    if is_array(value) and {*map(type, value)} <= {str}:
         return tuple(value)
     raise ValueError("not a list of strings")
 
@@ -146,7 +88,7 @@ def _object(value: Any, _: Any) -> Mapping[str, Any]:
 
 def _flags(value: Any, _: Any) -> Mapping[str, bool]:
     flags = _object(value, dict)
-    if all(isinstance(flag, bool) for flag in flags.values()):
+    if {*map(type, flags.values())} <= {bool}:
         return flags
     raise ValueError("not an object of booleans")
 

@@ -24,11 +24,15 @@ __all__ = [
 # A span of thirty years is none: such a number is an instant.
 _UNIX_TIMES: Final = 1e9
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_RATE_HEADERS: Final = (
+    ("ratelimit-remaining", "ratelimit-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+)
 # Some 30 million years: a longer wait is kept as this one, so that it stays a finite number.
 _LONGEST: Final = 1e15
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WireRequest:
     """A request as it will go out, but for the key.
 
@@ -47,7 +51,7 @@ class WireRequest:
     )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WireResponse:
     """An answer as it came, read whole.
 
@@ -122,10 +126,12 @@ def rate_left(
     Returns:
         `None` if there are none, or they make no sense.
     """
-    for prefix in ("ratelimit", "x-ratelimit"):
-        remaining = headers.get(f"{prefix}-remaining", "").strip()
+    for remaining_name, reset_name in _RATE_HEADERS:
+        if remaining_name not in headers:  # so far always
+            continue
+        remaining = headers[remaining_name].strip()
         if _SECONDS.fullmatch(remaining):
-            reset = headers.get(f"{prefix}-reset", "").strip()
+            reset = headers.get(reset_name, "").strip()
             if not _SECONDS.fullmatch(reset):
                 return float(remaining), None
             seconds = float(reset)

@@ -5,6 +5,7 @@ from typing import Any
 
 import deepidv_async
 import deepidv_async.limits
+import deepidv_async.observe
 import deepidv_async.simulator
 
 project = "deepidv_async"
@@ -48,7 +49,12 @@ nitpick_ignore = [
     ("py:class", "deepidv_async.limits._scope.PermitScope"),
 ]
 
-PUBLIC_MODULES = [deepidv_async, deepidv_async.limits, deepidv_async.simulator]
+PUBLIC_MODULES = [
+    deepidv_async,
+    deepidv_async.limits,
+    deepidv_async.observe,
+    deepidv_async.simulator,
+]
 
 
 def link_public_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:

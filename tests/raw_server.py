@@ -31,6 +31,11 @@ class RawServer:
         self.requests: list[str] = []
         self.connections = 0
 
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return len(self._tasks)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests until a handler gives `None` or the peer leaves."""
         task = asyncio.current_task()

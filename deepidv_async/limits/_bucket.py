@@ -197,7 +197,7 @@ class TokenBucket:
         Returns:
             A function that ends it.
         """
-        return self._ledger.observers.add(observer)
+        return self._ledger.subscribe(observer)
 
     def stats(self) -> LimiterStats:
         """Tell where the limiter stands."""

@@ -9,16 +9,18 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deepidv_async._clock import Clock, SystemClock, Timer
-from deepidv_async._events import LimiterEvent, PauseStarted, QuotaSpent, QuotaWarning, RateLearned
-from deepidv_async._observers import Observers
+from deepidv_async._observers import Observer
 from deepidv_async.limits._adapt import Congestion
 from deepidv_async.limits._level import Level
 from deepidv_async.limits._limit import RateLimit
 from deepidv_async.limits._permit import BucketPermit
 from deepidv_async.limits._quota import Quota
+
+if TYPE_CHECKING:
+    from deepidv_async.limits._news import News
 
 __all__ = ["Ledger"]
 
@@ -36,7 +38,7 @@ class Ledger:
         read_clock: tells the time.
         call_at: books a callback for an instant of that clock.
         began: whether the level counts by a clock yet.
-        news: what the observers have not been told yet.
+        news: what observers are told; `None` before there are any.
     """
 
     on_room: Callable[[], object]
@@ -47,8 +49,7 @@ class Ledger:
         self.clock = clock
         self.read_clock = clock.now
         self.call_at: Callable[[float, Callable[[], object]], Timer] = self._call_at
-        self.news: list[LimiterEvent] = []
-        self.observers = Observers()
+        self.news: News | None = None
         self.quota = Quota(limit.per_day, limit.quota_window)
         rate, burst = float(limit.per_second), float(limit.burst)
         self.congestion = Congestion(rate)
@@ -163,9 +164,10 @@ class Ledger:
         self._check_at = now
         self.level.drain(now, now + pause)
         self.congestion.stay_silent(self.level.paused_until)
-        self.news.append(PauseStarted(self.level.paused_until - now, retry_after))
-        if lowered:
-            self.news.append(RateLearned(self.congestion.rate, self.limit.per_second))
+        if self.news is not None:
+            self.news.paused(self.level.paused_until - now, retry_after)
+            if lowered:
+                self.news.learned(self.congestion.rate, self.limit.per_second)
         self.on_refusal()
 
     def server_says(self, remaining: float, reset_after: float | None, *, age: float = 0.0) -> None:
@@ -189,15 +191,16 @@ class Ledger:
         if remaining < 1 and reset_after is not None and window < reset_after < float("inf"):
             before = level.paused_until
             level.drain(now, now + min(reset_after, _LONGEST))
-            if level.paused_until > before:
-                self.news.append(PauseStarted(level.paused_until - now, reset_after))
+            if self.news is not None and level.paused_until > before:
+                self.news.paused(level.paused_until - now, reset_after)
         self.on_refusal()
 
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""
         self.look_at_wall(self.now())
         self.quota.refused()
-        self.news.append(QuotaSpent(self.quota.used, self.quota.resets_at))
+        if self.news is not None:
+            self.news.quota_spent(self.quota)
         return self.quota.resets_at
 
     def paused_for(self, now: float) -> float:
@@ -242,14 +245,16 @@ class Ledger:
             self._check_at = now
 
     def _warn(self) -> None:
-        quota = self.quota
-        mark = quota.passed_mark()
-        if mark is not None:
-            self.news.append(QuotaWarning(mark, quota.used, quota.limit, quota.resets_at))
+        mark = self.quota.passed_mark()
+        if mark is not None and self.news is not None:
+            self.news.quota_warning(mark, self.quota)
             # Not now: an observer may call the limiter, which is in the middle of a grant.
-            asyncio.get_running_loop().call_soon(self.tell)
+            asyncio.get_running_loop().call_soon(self.news.tell)
 
-    def tell(self) -> None:
-        """Hand the news to the listeners; call it where an observer may call the limiter."""
-        while self.news:
-            self.observers.emit(self.news.pop(0))
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Tell `observer` from now on; the answer ends it."""
+        if self.news is None:
+            from deepidv_async.limits._news import News  # noqa: PLC0415 - see there
+
+            self.news = News()
+        return self.news.observers.add(observer)

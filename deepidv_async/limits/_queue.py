@@ -131,8 +131,8 @@ class Queue:
         if self._busy and not self.lanes.count:
             self._stalled, self._busy = self.stalled, False
         self._set_timer(look)
-        if ledger.news:
-            ledger.tell()
+        if ledger.news is not None:
+            ledger.news.tell()
 
     def _grant(self, now: float) -> float | None:
         """Serve until somebody has to wait; give when that one may be due, if time can tell."""

@@ -18,7 +18,7 @@ from deepidv_async import (
     ServerError,
     Timeouts,
 )
-from deepidv_async import _transport as transport_module
+from deepidv_async import _sender as sender_module
 from fault_proxy import Fault, FaultProxy
 from raw_server import http_answer, raw_server
 from support import make_client
@@ -154,8 +154,8 @@ async def test_compressed_answers(encoding, body):
 )
 async def test_bodies_are_capped(encoding, body, said, monkeypatch):
     """Too large a body, raw or inflated, and one that cannot be inflated are an error."""
-    monkeypatch.setattr(transport_module, "MAX_RAW", 200_000)
-    monkeypatch.setattr(transport_module, "MAX_INFLATED", 1_000_000)
+    monkeypatch.setattr(sender_module, "MAX_RAW", 200_000)
+    monkeypatch.setattr(sender_module, "MAX_INFLATED", 1_000_000)
 
     async def squeeze(server, head):
         return http_answer(body, headers=f"content-encoding: {encoding}\r\n")
@@ -198,7 +198,7 @@ async def test_an_error_keeps_its_status_without_its_body(fault, ended):
 
 async def test_a_refused_body_gives_its_connection_back(monkeypatch):
     """A body that is not read to its end holds no slot of the pool: the next call has it."""
-    monkeypatch.setattr(transport_module, "MAX_RAW", 200_000)
+    monkeypatch.setattr(sender_module, "MAX_RAW", 200_000)
 
     async def huge_first(server, head):
         return http_answer(b" " * 3_000_000 if len(server.requests) == 1 else PLAIN)
@@ -229,7 +229,7 @@ class Endless(httpx.AsyncByteStream):
 
 async def test_a_body_is_closed_before_the_call_ends(monkeypatch):
     """The answer is closed by the call itself, not some time later by the garbage collector."""
-    monkeypatch.setattr(transport_module, "MAX_RAW", 200_000)
+    monkeypatch.setattr(sender_module, "MAX_RAW", 200_000)
     body = Endless()
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=body))
     async with httpx.AsyncClient(transport=transport) as injected, asyncio.timeout(5):

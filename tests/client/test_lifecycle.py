@@ -339,3 +339,20 @@ async def test_a_dropped_client_warns():
         del client
         gc.collect()
     await session.client.aclose()
+
+
+@pytest.mark.asyncio
+async def test_certificates_that_cannot_be_loaded(monkeypatch, tmp_path):
+    """A wrong SSL_CERT_FILE is named as the cause, and a right one later works."""
+    monkeypatch.setattr(transport_module, "_tls_context", None)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing.pem"))
+    async with raw_server(answer) as server:
+        async with make_client(base_url=server.base_url, max_connections=1) as client:
+            with pytest.raises(ConfigurationError, match="unset SSL_CERT_FILE"):
+                await client.list_workflows()
+            (tmp_path / "broken.pem").write_text("no certificate")
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "broken.pem"))
+            with pytest.raises(ConfigurationError, match="SSLError"):
+                await client.list_workflows()
+            monkeypatch.delenv("SSL_CERT_FILE")
+            await client.list_workflows()

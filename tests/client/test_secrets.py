@@ -11,10 +11,12 @@ import httpx
 import pytest
 import respx
 
+from bad_answers import ANSWERS, PERSON
 from deepidv_async import (
     APIConnectionError,
     APIStatusError,
     AsyncDeepIDV,
+    DeadlineExceededError,
     DeepIDVError,
     RetryPolicy,
 )
@@ -23,12 +25,12 @@ from support import BASE, KEY, make_client, sessions_body
 
 pytestmark = pytest.mark.asyncio
 
-PERSON = "Canary McPersonface"
-
 
 @pytest.fixture
-def everything_logged():
+def everything_logged(monkeypatch):
     """Collect every log record of every logger, at DEBUG."""
+    for name in ("httpx", "httpcore"):  # an example of the docs quiets them
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
@@ -62,24 +64,6 @@ def everything_of(error):
             bare.partial = None
         shown.append(pickle.dumps(bare).decode("latin-1"))
     return "\n".join(shown)
-
-
-ANSWERS = [
-    http_answer(f'{{"error": "Invalid API key {KEY}"}}'.encode(), "401 Unauthorized"),
-    http_answer(f'{{"{KEY}": "{KEY}"}}'.encode(), "400 Bad Request"),
-    http_answer(f"no funds for {KEY}".encode(), "402 Payment Required"),
-    http_answer(f'{{"message": "Forbidden {KEY}"}}'.encode(), "403 Forbidden"),
-    http_answer(b"{}", "500 Internal Server Error"),
-    http_answer(b"{}", "429 Too Many Requests", "retry-after: 100\r\n"),
-    http_answer(b"", "302 Found", "location: https://evil.example/\r\n"),
-    http_answer(f'{{"{KEY}": 1}}'.encode()),
-    http_answer(f'{{"workflows": [{{"name": "{PERSON}"}}]}}'.encode()),
-    http_answer(f'{{"workflows": [{{"id": "wf", "name": "{PERSON}"'.encode()),
-    http_answer(b'{"workflows": []}', headers="content-encoding: br\r\n"),
-    b"garbage\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
-    None,
-]
 
 
 async def test_the_key_is_nowhere(everything_logged):
@@ -229,3 +213,32 @@ async def test_a_failing_http_client_keeps_the_key_to_itself():
     assert isinstance(error, APIConnectionError)
     assert "KeyError" in str(error)
     assert KEY not in everything_of(error)
+
+
+@pytest.mark.parametrize("injected", [False, True], ids=["own pool", "injected client"])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_cancelled_call_shows_nothing(injected, times):
+    """The frames that a cancellation came through held the request: its traceback has none."""
+    reached = asyncio.Event()
+
+    async def never(server, head):
+        reached.set()
+        await asyncio.sleep(60)
+
+    async with raw_server(never) as server, httpx.AsyncClient() as theirs:
+        options = {"http_client": theirs} if injected else {}
+        async with make_client(base_url=server.base_url, **options) as client:
+            call = asyncio.create_task(client.list_workflows())
+            await reached.wait()
+            for _ in range(times):
+                call.cancel()
+                await asyncio.sleep(0)
+            try:
+                await call
+            except asyncio.CancelledError as error:
+                shown = everything_of(error)
+            with pytest.raises(DeadlineExceededError) as late:
+                await client.with_options(deadline=0.05).list_workflows()
+    assert KEY not in shown
+    assert "handle_async_request" not in shown
+    assert KEY not in everything_of(late.value)

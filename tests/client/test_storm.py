@@ -8,6 +8,8 @@ import random
 import time
 
 import anyio
+import httpx
+import httpx2
 import pytest
 
 from deepidv_async import RateLimit
@@ -16,7 +18,7 @@ from support import make_client
 
 pytestmark = pytest.mark.asyncio
 
-SECONDS = 5.0
+SECONDS = 3.0
 WORKERS = 30
 POOL = 10
 BODY = http_answer(b'{"workflows": [{"id": "wf_1"}]}')
@@ -49,10 +51,12 @@ async def by_deadline(client, seconds):
 WAYS = [by_timeout, by_wait_for, by_cancel, by_move_on, by_deadline]
 
 
-async def test_nothing_is_lost_in_a_cancel_storm():
-    """30 workers on 10 connections, cancelled at random for 5 s: afterwards 100 calls succeed.
+@pytest.mark.parametrize("whose", ["ours", "httpx", "httpx2"])
+async def test_nothing_is_lost_in_a_cancel_storm(whose):
+    """30 workers on 10 connections, cancelled at random for 3 s: afterwards 100 calls succeed.
 
-    No pool slot, no permit and no task is lost, and no cancellation is swallowed or invented.
+    No pool slot, no permit and no task is lost, and no cancellation is swallowed or invented,
+    with our own pool and with those of httpx and httpx2, which an injected client has.
     """
     chance = random.Random(7)
 
@@ -71,9 +75,15 @@ async def test_nothing_is_lost_in_a_cancel_storm():
 
     limit = RateLimit(per_second=100_000, burst=100_000, per_day=None, hold=0.1)
     counts = {"ended": 0, "cancelled": 0}
-    async with raw_server(answer) as server:
+    library = httpx2 if whose == "httpx2" else httpx
+    limits = library.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+    async with raw_server(answer) as server, library.AsyncClient(limits=limits) as injected:
         async with make_client(
-            base_url=server.base_url, rate_limit=limit, max_connections=POOL, timeout=2
+            base_url=server.base_url,
+            rate_limit=limit,
+            max_connections=POOL,
+            timeout=2,
+            http_client=None if whose == "ours" else injected,
         ) as client:
             ends = time.monotonic() + SECONDS
             async with asyncio.TaskGroup() as group:
@@ -90,8 +100,8 @@ async def test_nothing_is_lost_in_a_cancel_storm():
                 if "RawServer.serve" not in repr(task)
             ]
     assert [page.response.attempts for page in pages] == [1] * 100
-    assert counts["cancelled"] > 500
-    assert counts["ended"] > 500
+    assert counts["cancelled"] > 300
+    assert counts["ended"] > 300
     assert (stats.open, stats.waiting) == (0, 0)
-    assert gate.value == POOL
+    assert gate.free == POOL
     assert left == []

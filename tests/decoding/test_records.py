@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 import pytest
 
-from deepidv_async import _structure
+from deepidv_async import _records, _structure
 from deepidv_async._errors import ResponseDecodeError
 from deepidv_async._models import Workflow, WorkflowSession
 from deepidv_async._structure import PageShape, decode_page
@@ -159,7 +159,7 @@ def test_values_too_deep_to_compare_count_as_different():
     for _ in range(200_000):
         deep = [deep]
     try:
-        assert not _structure._same(deep, deep)
+        assert not _records._same(deep, deep)
     finally:
         # Freed level by level: the interpreter's own way down recurses.
         while deep:

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import inspect
+import logging
 import re
 import typing
 from pathlib import Path
@@ -10,32 +11,51 @@ from pathlib import Path
 import attrs
 import click
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import deepidv_async
 import deepidv_async.limits
+import deepidv_async.observe
 import deepidv_async.simulator
 from deepidv_async import (
     APIStatusError,
     APITimeoutError,
     AsyncDeepIDV,
+    CallFinished,
+    CallStarted,
     DeepIDVError,
     Event,
     RateLimit,
     RetryPolicy,
+    RetryScheduled,
     Timeouts,
     TimeSpent,
 )
+from deepidv_async._failures import _TOLD, failure_of
 from deepidv_async._retry import Retry
 from deepidv_async.cli._app import cli
 from deepidv_async.cli._exit import ExitCode
+from deepidv_async.observe import OpenTelemetry
+from deepidv_async.observe._error_log import _told
+from deepidv_async.observe._event_log import _LINES
 from deepidv_async.simulator import Simulator
 from deepidv_async.simulator._control import control_routes
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
+OBSERVERS = DOCS / "observability.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-MODULES = [deepidv_async, deepidv_async.limits, deepidv_async.simulator]
+MODULES = [
+    deepidv_async,
+    deepidv_async.limits,
+    deepidv_async.observe,
+    deepidv_async.simulator,
+]
 # Names of the standard library and of httpx that the pages mention.
 FOREIGN = {"TaskGroup"}
 
@@ -155,6 +175,51 @@ def test_the_events():
     rows = {codes(row[0])[0]: codes(row[2]) for row in table(DOCS / "events.md", "Event")}
     kinds = typing.get_args(Event)
     assert rows == {kind.__name__: [field.name for field in attrs.fields(kind)] for kind in kinds}
+
+
+def test_the_levels_of_the_event_log():
+    """The table of levels has each event, with the level that its records have."""
+    said = {codes(row[0])[0]: row[1].split(";")[0] for row in table(OBSERVERS, "Logged event")}
+    assert said == {kind.__name__: logging.getLevelName(_LINES[kind][0]) for kind in _LINES}
+
+
+def test_the_keys_of_the_error_log():
+    """The table of keys has all that a line can hold, those first that every line has."""
+    spent = TimeSpent()
+    optional, always = set(_TOLD), []
+    for error in (LookupError(), *map(instance, ERRORS.values())):
+        data = failure_of(error, ())
+        always.append(_told(CallFinished("list_workflows", "E", 1, 0.1, spent, error=data)))
+    keys = first_codes(OBSERVERS, "Key")
+    common = ["time", *always[0]]
+    assert keys[: len(common)] == common
+    assert set(keys[len(common) :]) == optional - {*common}
+    assert set().union(*always) | {"time"} == {*keys}
+
+
+def test_the_metrics_and_attributes():
+    """The tables of attributes and metrics have what OpenTelemetry is told."""
+    exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    tracers, meters = TracerProvider(), MeterProvider(metric_readers=[reader])
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    observer = OpenTelemetry(tracer_provider=tracers, meter_provider=meters)
+    observer(CallStarted("list_workflows", "v1", "/v1/workflows", "normal", call="1"))
+    observer(RetryScheduled("list_workflows", 1, 0.5, "ServerError", call="1"))
+    end = CallFinished("list_workflows", "ServerError", 2, 0.1, TimeSpent(), "v1", 503, call="1")
+    observer(end)
+    (span,) = exporter.get_finished_spans()
+    assert sorted(first_codes(OBSERVERS, "Attribute")) == sorted(span.attributes)
+    found = {
+        metric.name: (metric.unit, sorted(metric.data.data_points[0].attributes))
+        for scope in reader.get_metrics_data().resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+    }
+    tracers.shutdown()
+    meters.shutdown()
+    assert found == {
+        codes(row[0])[0]: (row[2].strip("`"), sorted(codes(row[3])))
+        for row in table(OBSERVERS, "Metric")
+    }
 
 
 def test_the_commands():

@@ -13,31 +13,35 @@ PACKAGE = ROOT / "deepidv_async"
 # folder counts as one module. A new module finds its floor here first.
 FLOORS: list[list[str]] = [
     ["__main__"],
-    ["cli"],
+    ["cli", "observe"],
     ["__init__"],
     ["_client"],
-    ["_paging"],
-    ["_pipeline", "_trip", "_options", "_feedback", "_calls"],
+    ["_fanout", "_paging", "_prefetch"],
+    ["_pipeline", "_narrator", "_trip", "_options", "_feedback", "_calls"],
     [
-        *("_retry", "limits", "_transport", "_binding", "_session", "_delivery", "_inflate"),
-        *("_problems", "_wire", "_structure", "_body", "_values", "_arguments"),
+        *("_retry", "limits", "_transport", "_sender", "_pool", "_gate", "_binding", "_session"),
+        *("_delivery", "_inflate", "_problems", "_wire", "_arguments"),
+        *("_structure", "_pages", "_records", "_hooks", "_body", "_shape", "_values", "_json"),
     ],
-    ["_models", "_config", "_events", "_observers"],
+    ["_models", "_config", "_events", "_observers", "_failures"],
     ["_status_errors", "_errors", "_history", "_redaction", "_clock"],
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}
 
 # A library that is met in one place can be replaced in one place.
 HOMES = {
-    "httpx": {"_transport"},
-    "httpcore": {"_transport"},
+    "httpx": {"_transport", "_sender", "_pool"},
+    "httpx2": {"_sender"},
+    "httpcore": {"_pool"},
     "certifi": {"_transport"},
-    "ssl": {"_transport"},
+    "ssl": {"_transport", "_pool"},
     "cattrs": {"_structure"},
+    "msgspec": {"_json"},
     "click": {"cli"},
     "rich": {"cli"},
     "starlette": {"simulator"},
     "uvicorn": {"simulator"},
+    "opentelemetry": {"observe"},
 }
 EVERYWHERE = {"anyio", "attrs"}
 
@@ -134,7 +138,7 @@ def test_libraries_are_met_at_home_only():
 
 BARE = """
 import sys
-for extra in ("click", "rich", "starlette", "uvicorn"):
+for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
     sys.modules[extra] = None  # importing it now raises ImportError
 import deepidv_async
 for name in deepidv_async.__all__:
@@ -148,3 +152,71 @@ def test_the_base_install_needs_no_extra():
         [sys.executable, "-W", "error", "-c", BARE], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def _loaded_by(code: str) -> set[str]:
+    """Names of the top-level modules that a new interpreter has loaded after `code`."""
+    shown = "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code + shown],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_is_light():
+    """`import deepidv_async` loads no HTTP library, no cattrs, no TLS and no event loop."""
+    heavy = {"httpx", "httpcore", "cattrs", "ssl", "asyncio", "anyio", "attr", "rich", "click"}
+    assert not heavy & _loaded_by("import deepidv_async")
+    touched = _loaded_by("from deepidv_async import AsyncDeepIDV, RateLimit, DeepIDVError")
+    assert not {"httpx", "httpcore", "cattrs", "rich", "click"} & touched
+
+
+CONSTRUCTED = """
+import asyncio, socket, ssl, sys, threading
+
+def serve(listener):
+    with listener.accept()[0] as connection:
+        while not connection.recv(65536).endswith(b"\\r\\n\\r\\n"):
+            pass
+        body = b'{"workflows": [{"id": "a", "created_at": "2026-01-02T03:04:05Z"}]}'
+        head = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n"
+        connection.sendall(head % len(body) + body)
+
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    threading.Thread(target=serve, args=(listener,)).start()
+    from deepidv_async import AsyncDeepIDV
+    made = []
+    make = ssl.create_default_context
+    ssl.create_default_context = lambda *args, **options: made.append(1) or make(*args, **options)
+    client = AsyncDeepIDV("key", base_url="http://127.0.0.1:%d" % listener.getsockname()[1])
+    assert not made
+
+    async def main():
+        before = set(sys.modules)
+        async with client:
+            assert len(await client.list_workflows()) == 1
+        return set(sys.modules) - before
+
+    print(*sorted(asyncio.run(main())))
+    assert made == [1]
+"""
+
+
+def test_a_request_loads_nothing():
+    """Making a client loads what its requests need, but makes no TLS context yet.
+
+    Python's own codecs and its thread pool, which the first look-up of a host loads, are not ours.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CONSTRUCTED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    python = {"stringprep", "unicodedata", "concurrent.futures.thread"}
+    late = [name for name in done.stdout.split() if not name.startswith("encodings")]
+    assert sorted({*late} - python) == []

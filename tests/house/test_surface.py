@@ -9,11 +9,17 @@ import pytest
 
 import deepidv_async
 import deepidv_async.limits
+import deepidv_async.observe
 import deepidv_async.simulator
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference.md"
-PUBLIC_MODULES = [deepidv_async, deepidv_async.limits, deepidv_async.simulator]
+PUBLIC_MODULES = [
+    deepidv_async,
+    deepidv_async.limits,
+    deepidv_async.observe,
+    deepidv_async.simulator,
+]
 
 # User code is written against these names; taking one away breaks it.
 PROMISED = """
@@ -57,6 +63,8 @@ def test_the_promise_is_kept():
 @pytest.mark.parametrize("module", PUBLIC_MODULES, ids=lambda module: module.__name__)
 def test_the_exports_are_what_is_visible(module):
     """Nothing is exported in passing; the list is sorted, with each name once."""
+    for name in module.__all__:
+        getattr(module, name)  # some come when they are asked for
     visible = {
         name
         for name, value in vars(module).items()
@@ -73,6 +81,14 @@ def test_the_exports_are_what_is_documented(module):
     told = re.findall(marks, REFERENCE.read_text(), re.MULTILINE)
     above = set() if module is deepidv_async else set(deepidv_async.__all__)
     assert sorted(told) == sorted({*module.__all__} - above - {"__version__"})
+
+
+def test_names_come_when_they_are_asked_for():
+    """Every exported name is found, `dir` shows it, and another one is an AttributeError."""
+    assert {*deepidv_async._HOME_OF, "__version__"} == set(deepidv_async.__all__)
+    assert set(deepidv_async.__all__) <= set(dir(deepidv_async))
+    with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
+        _ = deepidv_async.Nobody
 
 
 def test_exported_names_explain_themselves():

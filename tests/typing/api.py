@@ -5,11 +5,15 @@ Each `assert_type` is a promise to callers: their editors complete it, their che
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, assert_type
 
 import httpx
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from deepidv_async import (
     APIConnectionError,
@@ -18,6 +22,8 @@ from deepidv_async import (
     AsyncDeepIDV,
     Attempt,
     AttemptFinished,
+    CallFinished,
+    CallStarted,
     DeadlineExceededError,
     DeepIDVError,
     Event,
@@ -44,7 +50,9 @@ from deepidv_async import (
     TokenBucket,
     Workflow,
     WorkflowSession,
+    WorkflowSessionsPage,
 )
+from deepidv_async.observe import ErrorLog, EventLog, OpenTelemetry
 
 
 async def make() -> None:
@@ -102,6 +110,32 @@ async def iterators(client: AsyncDeepIDV, when: datetime) -> None:
     async with contextlib.aclosing(sessions) as closing:
         assert_type(closing, ItemIterator[WorkflowSession])
     assert_type(await anext(iterator), WorkflowSession)
+
+
+async def ahead(client: AsyncDeepIDV) -> None:
+    """Fetching ahead gives the same iterator, in a block."""
+    async with client.iter_workflows().prefetched(1) as workflows:
+        assert_type(workflows, ItemIterator[Workflow])
+        async for workflow in workflows:
+            assert_type(workflow, Workflow)
+    async with client.iter_workflow_sessions("wf_1").prefetched() as sessions:
+        assert_type(sessions, ItemIterator[WorkflowSession])
+        assert_type([page async for page in sessions.pages()], list[Page[WorkflowSession]])
+
+
+async def many(client: AsyncDeepIDV, more: AsyncIterator[str]) -> None:
+    """Many workflows at once: ids of any kind of iterable, results with a page or an error."""
+    async with client.map_workflow_sessions(["wf_1"], concurrency=8, page_size=None) as results:
+        assert_type(results, AsyncIterator[WorkflowSessionsPage])
+        async for result in results:
+            assert_type(result.workflow_id, str)
+            assert_type(result.page, Page[WorkflowSession] | None)
+            assert_type(result.error, DeepIDVError | None)
+            assert_type(result.last, bool)
+    async with client.map_workflow_sessions(more) as results:
+        assert_type(await anext(results), WorkflowSessionsPage)
+    async with client.map_workflow_sessions(each.id async for each in client.iter_workflows()):
+        pass
 
 
 def pages(page: Page[Workflow], more: Page[WorkflowSession]) -> None:
@@ -230,3 +264,27 @@ def watch(event: Event) -> None:
 
 
 watcher: Observer = watch
+
+
+async def observers(tracers: TracerProvider, meters: MeterProvider) -> None:
+    """Each of the ready-made ones is an observer."""
+    errors = ErrorLog("errors.jsonl", max_bytes=1_000_000, backups=3)
+    assert_type(errors.lost, int)
+    ready: list[Observer] = [
+        errors,
+        ErrorLog(Path("errors.jsonl")),
+        EventLog(),
+        EventLog(logging.getLogger("my.service")),
+        OpenTelemetry(),
+        OpenTelemetry(tracer_provider=tracers, meter_provider=meters, attempts=True),
+    ]
+    AsyncDeepIDV(observers=ready)
+
+
+def ends(event: Event) -> None:
+    """What a failed call tells, and what tells calls apart."""
+    if isinstance(event, CallStarted):
+        assert_type(event.call, str)
+    if isinstance(event, CallFinished):
+        assert_type(event.status, int | None)
+        assert_type(event.error, Mapping[str, Any] | None)

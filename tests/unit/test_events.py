@@ -12,6 +12,7 @@ from deepidv_async import (
     AttemptFinished,
     AttemptStarted,
     CallFinished,
+    CallStarted,
     ConfigurationError,
     LimiterWaited,
     PauseStarted,
@@ -28,10 +29,11 @@ from deepidv_async._events import Event
 from deepidv_async._observers import Observers
 
 EVENTS = [
+    CallStarted("list_workflows", "v1", "/v1/workflows", "normal"),
     AttemptStarted("list_workflows", 1),
     AttemptFinished("list_workflows", 1, 200, None, 0.1),
     RetryScheduled("list_workflows", 1, 0.5, "ServerError"),
-    CallFinished("list_workflows", "ok", 1, 0.2, TimeSpent(on_wire=0.1)),
+    CallFinished("list_workflows", "ServerError", 1, 0.2, TimeSpent(), error={"status": 500}),
     LimiterWaited("list_workflows", 0.3),
     Throttled("list_workflows", None),
     SchemaDrift("list_workflows", {"unknown_field:riskScore": 2}),
@@ -62,6 +64,23 @@ def test_events_are_frozen(event):
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(event, attrs.fields(type(event))[0].name, "other")
     assert pickle.loads(pickle.dumps(event)) == event
+
+
+OF_A_CALL = [event for event in EVENTS if hasattr(event, "call")]
+
+
+@pytest.mark.parametrize("event", OF_A_CALL, ids=named)
+def test_the_name_of_the_call_is_beside_the_point(event):
+    """Events are compared by what they tell: a test that expects some need not know the name."""
+    named_otherwise = attrs.evolve(event, call="0123456789abcdef")
+    assert named_otherwise == event
+    assert type(event)(**attrs.asdict(event, recurse=False)) == event
+
+
+def test_a_failed_calls_event_can_be_a_key():
+    """What was hashable before a call's end told of its error still is."""
+    failed = next(event for event in EVENTS if isinstance(event, CallFinished))
+    assert len({failed, attrs.evolve(failed, error=None)}) == 2
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=named)
@@ -114,7 +133,7 @@ def test_an_observer_that_raises_is_logged_and_passed_over(caplog):
     assert seen == [STARTED]
     (record,) = caplog.records
     assert record.name == "deepidv_async"
-    assert record.getMessage() == "observer Broken raised LookupError on AttemptStarted"
+    assert record.getMessage() == "observer Broken raised LookupError on CallStarted"
     assert record.exc_info is None
 
 
