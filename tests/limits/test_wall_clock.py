@@ -128,6 +128,14 @@ def test_many_steps_free_nothing(steps):
     assert days.go_on(DAY)
 
 
+def test_old_opinions_lock_nothing():
+    """A clock that is stepped every other day leaves each of its days a quota."""
+    days = Days()
+    for _ in range(8):
+        assert days.go_on(1.2 * DAY)
+        days.off += 5 * HOUR
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_ahead_frees_nothing(step):
     """Nobody knows yet whether the clock was wrong before or is wrong now: what is spent stays
