@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -89,6 +91,18 @@ def test_names_come_when_they_are_asked_for():
     assert set(deepidv_async.__all__) <= set(dir(deepidv_async))
     with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
         _ = deepidv_async.Nobody
+
+
+ROOMS = """
+import deepidv_async
+print(deepidv_async.limits, deepidv_async.observe, deepidv_async.simulator, sep="\\n")
+"""
+
+
+def test_rooms_are_there_without_an_import_of_their_own():
+    """`deepidv_async.limits` works whatever was imported before."""
+    done = subprocess.run([sys.executable, "-c", ROOMS], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 3
 
 
 def test_exported_names_explain_themselves():
