@@ -137,10 +137,16 @@ class UTCDay:
                 one.lead, one.until = lead, math.inf
                 del opinions[index + 1 :]
                 return False
-        last, day = opinions[-1], int(wall // _DAY)
-        last.until = last.ends
-        opinions.append(_Opinion(lead, day, last.used if day <= last.day else 0.0))
-        del opinions[:-_OPINIONS]
+        day = int(wall // _DAY)
+        used = max((one.used for one in opinions if day <= one.day), default=0.0)
+        opinions[-1].until = opinions[-1].ends
+        opinions.append(_Opinion(lead, day, used))
+        if len(opinions) > _OPINIONS:
+            # A clock that jumps about: the second opinion stands for the first as well.
+            oldest, second = opinions.pop(0), opinions[0]
+            if self._now < oldest.until:
+                second.used = max(second.used, oldest.used)
+                second.until = max(second.until, oldest.until)
         return True
 
     def slots(self) -> list[tuple[int, float]]:

@@ -75,7 +75,7 @@ class Quota:
 
     def fits(self, cost: float) -> bool:
         """Tell whether `cost` requests are left."""
-        return self.used + cost <= self.limit and not self._refused
+        return self.used + cost <= self.limit and self.now >= self._refused_until
 
     def passed_mark(self) -> float | None:
         """Give the highest warning mark (0.8, 0.95) that is passed and was not told yet.

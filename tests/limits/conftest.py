@@ -1,6 +1,7 @@
-"""A clock whose wall time a test can set."""
+"""A clock whose wall time a test can set, and no garbage collection within a test."""
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,6 +31,14 @@ class SteppedClock:
 
     def call_later(self, seconds, callback):
         return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+@pytest.fixture(autouse=True)
+def no_collections():
+    """Collect garbage between tests only: amid thousands of tasks it took a sixth of the time."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

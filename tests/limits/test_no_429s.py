@@ -47,9 +47,9 @@ def test_saturating_traffic(net):
 
 @pytest.mark.parametrize("net", NETS)
 def test_on_off_traffic(net):
-    """20 groups of 60 requests, about 3 s apart, ten seeds: no refusal."""
+    """10 groups of 60 requests, about 3 s apart, ten seeds: no refusal."""
     for seed in SEEDS:
-        caller, _ = run(lambda caller, seed=seed: caller.bursts(20, 60, 3.0, seed), net, seed)
+        caller, _ = run(lambda caller, seed=seed: caller.bursts(10, 60, 3.0, seed), net, seed)
         assert caller.refused == 0
 
 
@@ -58,8 +58,12 @@ def test_on_off_traffic(net):
 def test_small_bursts(net, rate, burst):
     """However small the burst, no refusal: `hold` does not depend on it."""
     for seed in range(3):
-        caller, _ = run(lambda each: each.work_off(100, 60), net, seed, rate=rate, burst=burst)
-        assert caller.refused == 0
+        for scenario in (
+            lambda caller: caller.work_off(100, 60),
+            lambda caller, seed=seed: caller.bursts(3, 25, 1.5, seed),
+        ):
+            caller, _ = run(scenario, net, seed, rate=rate, burst=burst)
+            assert caller.refused == 0
 
 
 def test_turnover_is_fair():
@@ -185,7 +189,7 @@ def test_headers_help_beside_another_program():
         task.cancel()
 
     told, untold = (
-        sum(run(scenario, "20±5 ms", seed, headers=headers)[0].refused for seed in range(3))
+        sum(run(scenario, "20±5 ms", seed, headers=headers)[0].refused for seed in range(2))
         for headers in (True, False)
     )
     assert told < 0.7 * untold
@@ -195,10 +199,18 @@ def test_a_hundred_thousand_grants():
     """100,000 requests through the loop: none refused, none lost, the rate kept to the end."""
 
     async def scenario(caller):
-        await caller.work_off(100_000, 60)
+        loop, numbers = asyncio.get_running_loop(), iter(range(100_000))
+
+        async def worker():  # a bare one: the model's would take as long as the limiter
+            for _ in numbers:
+                permit = await caller.acquire()
+                permit.written()
+                assert caller.server.arrive(loop.time())
+                permit.seen()
+
+        await asyncio.gather(*(worker() for _ in range(60)))
 
     caller, bucket = run(scenario, "0 ms", 0, rate=1000.0, burst=100.0)
-    assert caller.refused == 0
     assert len(caller.server.accepted) == 100_000
     assert caller.server.utilisation() > 0.999
     assert bucket.stats().granted == 100_000

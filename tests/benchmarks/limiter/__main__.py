@@ -44,16 +44,19 @@ def show_traffic(names, seeds):
 
 def show_bursts(seeds):
     """Small bursts and other rates, our limiter only: nobody else promises anything here."""
-    print(f"\nother limits, 300 requests by 300 callers; {seeds} seeds\n{traffic.HEAD}")
-    for rate, burst in ((25, 5), (25, 1), (100, 10)):
-        for net in NETS:
-            runs = [
-                traffic.measure(
-                    "deepidv_async", net, seed, requests=300, tasks=300, rate=rate, burst=burst
-                )
-                for seed in range(seeds)
-            ]
-            print(traffic.line(f"{rate}/s, burst {burst}, {net}", runs), flush=True)
+    for title, options in (
+        ("300 requests by 300 callers", {"requests": 300, "tasks": 300}),
+        ("20 groups of 60 requests, 3 s apart", {"requests": 1200, "tasks": 60, "on_off": True}),
+    ):
+        print(f"\nother limits, {title}; {seeds} seeds\n{traffic.HEAD}")
+        for rate, burst in ((25, 5), (25, 1), (100, 10)):
+            for net in NETS:
+                limit = {"rate": rate, "burst": burst}
+                runs = [
+                    traffic.measure("deepidv_async", net, seed, **options, **limit)
+                    for seed in range(seeds)
+                ]
+                print(traffic.line(f"{rate}/s, burst {burst}, {net}", runs), flush=True)
 
 
 def show_shared(names, seeds):
