@@ -113,8 +113,11 @@ class Pipeline:
     async def _permit(self, trip: Trip[T], limiter: RateLimiter) -> Permit:
         try:
             permit = await limiter.acquire(priority=trip.options.priority, deadline=trip.ends)
-        except DeadlineExceededError:
+        except DeadlineExceededError as refusal:
             trip.limited += trip.lap()
+            if trip.ends is None:  # a limiter of the user's own may have a bound of its own
+                refusal.spent, refusal.attempts = trip.spent, tuple(trip.attempts)
+                raise
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)

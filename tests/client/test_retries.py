@@ -239,7 +239,8 @@ async def test_one_congestion_lowers_the_rate_once():
     """
     refusals = iter(range(10))
 
-    def answer(request):
+    async def answer(request):
+        await asyncio.sleep(0.05)
         return OK if next(refusals, None) is None else httpx.Response(429)
 
     respx.get(f"{BASE}/workflow").mock(side_effect=answer)
@@ -280,6 +281,23 @@ async def test_a_429_is_told_once(exact):
     async with make_client(rate_limit=limiter) as client:
         await client.list_workflows()
     assert limiter.told == [("permit" if exact else "limiter", 2.0)]
+
+
+class _Impatient(_OwnLimiter):
+    """A user's limiter that bounds the wait itself."""
+
+    async def acquire(self, *, cost=1, priority="normal", deadline=None):
+        raise DeadlineExceededError("My queue is full.")
+
+
+async def test_a_limiter_with_a_bound_of_its_own():
+    """Its error comes through; where the call has a deadline, as the one of that deadline."""
+    async with make_client(rate_limit=_Impatient(exact=False)) as client:
+        with pytest.raises(DeadlineExceededError, match="My queue is full") as caught:
+            await client.list_workflows()
+        assert caught.value.attempts == ()
+        with pytest.raises(DeadlineExceededError, match="cannot grant in time"):
+            await client.with_options(deadline=5).list_workflows()
 
 
 @pytest.mark.parametrize("limited", [True, False])

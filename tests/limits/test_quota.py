@@ -319,6 +319,8 @@ async def test_a_rolling_snapshot_keeps_its_minutes(clock):
         {"quota": {"window": "utc-day", "slots": [], "refused_until": "2026-03-01T12:00:00"}},
         {"version": 3},
         {"version": None},
+        {"tokens": 10**400},
+        {"quota": {"window": "utc-day", "slots": [[float("inf"), 1]]}},
         {"tokens": -1},
         {"per_second": float("nan")},
         {"paused_for": float("inf")},
@@ -435,3 +437,14 @@ async def test_a_snapshot_of_the_first_version_still_loads(clock):
     stats = bucket.stats()
     assert (stats.tokens, stats.quota_used, stats.per_second) == (45, 3, 10)
     assert (stats.paused_for, stats.quota_left) == (0, 2)
+
+
+@marked
+async def test_a_learned_rate_is_what_a_level_refills_at(clock):
+    """After a pause of four seconds at half the rate a restored level has half the tokens."""
+    bucket = make(clock, per_day=None, per_second=10, burst=50)
+    saved = bucket.snapshot() | {"tokens": 0.0, "per_second": 5.0}
+    clock.step = 4
+    other = make(clock, per_day=None, per_second=10, burst=50)
+    other.restore(saved)
+    assert other.stats().tokens == pytest.approx(20, abs=0.5)
