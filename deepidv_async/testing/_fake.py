@@ -9,13 +9,13 @@ from typing import Any, Self, TypeAlias, TypedDict, Unpack
 from unittest import mock
 
 import attrs
+import httpx
 
 from deepidv_async._client import AsyncDeepIDV
 from deepidv_async._clock import Clock
 from deepidv_async._config import DEFAULT_BASE_URL, APIVersion, Timeouts
 from deepidv_async._observers import Observer
 from deepidv_async._retry import RetryPolicy
-from deepidv_async._transport import HTTPClient
 from deepidv_async.limits import RateLimit, RateLimiter
 from deepidv_async.simulator import Fault
 from deepidv_async.simulator._engine import Engine
@@ -62,6 +62,7 @@ class FakeDeepIDV(Engine):
     Attributes:
         requests: every request that was sent to it, also those that failed on their way.
         journal: every request that arrived, as the simulator's.
+        http_client: an `httpx.AsyncClient` that sends to it, for code without this library.
 
     Raises:
         ConfigurationError: an option makes no sense.
@@ -79,7 +80,7 @@ class FakeDeepIDV(Engine):
     clock: Clock = attrs.field(factory=VirtualClock)
     assert_all_used: bool = True
     requests: list[SentRequest] = attrs.field(init=False, factory=list[SentRequest])
-    http_client: HTTPClient = attrs.field(init=False)
+    http_client: httpx.AsyncClient = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -8,10 +8,9 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from deepidv_async._body import PageShape
 from deepidv_async._config import APIVersion
 from deepidv_async._models import Workflow, WorkflowSession
-from deepidv_async._structure import decode_page
+from deepidv_async._structure import PageShape, decode_page
 from deepidv_async.simulator._endpoints import LegacyBody
 from deepidv_async.simulator._records import camel_case, draw_session, draw_workflow
 
