@@ -90,13 +90,17 @@ class Pipeline:
     async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         if trip.options.deadline is None:
             return await self._repeat(trip)
-        limit = asyncio.timeout(trip.options.deadline)
+        limit = asyncio.timeout(None)
+        # Booked on our clock: asyncio's own deadline would count by the loop's.
+        end = self._clock.call_later(trip.options.deadline, lambda: limit.reschedule(0))
         try:
             async with limit:
                 return await self._repeat(trip)
         except TimeoutError:
             if not limit.expired():
                 raise
+        finally:
+            end.cancel()
         raise trip.deadline_error("no answer in time")
 
     async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:

@@ -24,6 +24,7 @@ from deepidv_async import (
     RetryPolicy,
     ServerError,
 )
+from deepidv_async._clock import SystemClock
 from support import BASE, make_client, workflows_body
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
@@ -346,6 +347,43 @@ async def test_a_deadline_ends_an_attempt():
     assert [(each.error, each.elapsed) for each in caught.value.attempts] == [
         ("CancelledError", pytest.approx(3.0))
     ]
+
+
+class SlowMotion(SystemClock):
+    """A clock that goes at a tenth of the loop's speed."""
+
+    def now(self):
+        return super().now() / 10
+
+    def call_later(self, seconds, callback):
+        return super().call_later(seconds * 10, callback)
+
+
+@respx.mock
+async def test_a_deadline_follows_the_clock_of_the_client():
+    """A client that was given a clock cuts off by that one, not by the loop's."""
+
+    async def never(request):
+        await asyncio.sleep(3600)
+
+    respx.get(f"{BASE}/workflow").mock(side_effect=never)
+    async with make_client(deadline=3.0, clock=SlowMotion()) as client:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await client.list_workflows()
+    assert now() == pytest.approx(30.0)
+    assert caught.value.spent.on_wire == pytest.approx(3.0)
+
+
+@respx.mock
+async def test_a_deadline_that_was_kept_leaves_no_timer():
+    """A call that ends in time takes its deadline back, which would be an error of the loop."""
+    respx.get(f"{BASE}/workflow").mock(return_value=OK)
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    async with make_client(deadline=3.0) as client:
+        await client.list_workflows()
+    await asyncio.sleep(10)
+    assert told == []
 
 
 @respx.mock

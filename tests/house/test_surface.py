@@ -13,6 +13,7 @@ import deepidv_async
 import deepidv_async.limits
 import deepidv_async.observe
 import deepidv_async.simulator
+import deepidv_async.testing
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -21,6 +22,7 @@ PUBLIC_MODULES = [
     deepidv_async.limits,
     deepidv_async.observe,
     deepidv_async.simulator,
+    deepidv_async.testing,
 ]
 
 # User code is written against these names; taking one away breaks it.
