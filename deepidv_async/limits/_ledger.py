@@ -126,6 +126,7 @@ class Ledger:
             return None
         quota.used = used
         if loud:
+            quota.granted()
             self._warn()
         return BucketPermit(self, cost, now)
 
