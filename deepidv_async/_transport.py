@@ -48,22 +48,22 @@ _tls_context: ssl.SSLContext | None = None
 
 
 def _shared_tls_context() -> ssl.SSLContext:
-    """Give the process's TLS context; the first call takes about 20 ms, so not on a loop.
+    """Make the process's TLS context, unless another thread has; 20 ms, so not on a loop.
 
     Raises:
         ConfigurationError: the certificates that the environment names cannot be loaded.
     """
     global _tls_context  # noqa: PLW0603 - one per process is the point
-    if _tls_context is None:
-        # Without a lock: two threads may each make one, and a fork would copy a lock as it is.
-        try:
-            _tls_context = httpx.create_ssl_context()
-        except OSError as error:
-            raise ConfigurationError(
-                "The certificates to check servers with cannot be loaded "
-                f"({type(error).__name__}: {error.strerror or error}). Correct or unset "
-                "SSL_CERT_FILE and SSL_CERT_DIR."
-            ) from error
+    try:
+        made = httpx.create_ssl_context()
+    except OSError as error:
+        raise ConfigurationError(
+            "The certificates to check servers with cannot be loaded "
+            f"({type(error).__name__}: {error.strerror or error}). Correct or unset "
+            "SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+    # Without a lock: two threads may each make one, and a fork would copy a lock as it is.
+    _tls_context = _tls_context or made
     return _tls_context
 
 

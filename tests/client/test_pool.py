@@ -107,6 +107,19 @@ async def test_connections_that_were_idle_too_long(monkeypatch):
             assert len(pool._idle) == len(pool._open) == 1
 
 
+async def test_connections_that_nobody_needs_any_more(monkeypatch):
+    """While one is used again and again, those behind it are closed when they are too old."""
+    monkeypatch.setitem(Pool.__init__.__kwdefaults__, "keep_idle", 0.2)
+    async with raw_server(answer) as server:
+        async with make_client(base_url=server.base_url, rate_limit=None) as client:
+            await asyncio.gather(*(client.list_workflows() for _ in range(4)))
+            pool = pool_of(client)
+            async with asyncio.timeout(5):
+                while len(pool._open) > 1:
+                    await client.list_workflows()
+            assert server.connections <= 5  # the last one itself may have been too old once
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.0005, 0.02])
 async def test_a_cancelled_request_closes_its_connection(seconds):
     """Nothing of a request that nobody waits for stays in the pool, wherever it was."""
