@@ -128,7 +128,7 @@ def _try_alone(session: nox.Session, wheel: str) -> None:
 
 
 _ALONE = f"""
-import importlib.metadata, importlib.util, {PACKAGE}
+import importlib.metadata, importlib.util, {PACKAGE}, {PACKAGE}.testing
 assert importlib.metadata.version("deepidv-async") == {PACKAGE}.__version__
 assert [name for name in {PACKAGE}.__all__ if not hasattr({PACKAGE}, name)] == []
 for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):

@@ -63,7 +63,8 @@ class PageReader:
                 place = len(reading.items) + len(reading.faults)
                 form = self._read_one(records[place], f"{path}[{place}]", form, reading)
             else:
-                self._form_before = form
+                if not form.others:  # unknown keys may be data, and are not kept
+                    self._form_before = form
                 return reading
 
     def _first_form(self, records: Sequence[Any]) -> Form:

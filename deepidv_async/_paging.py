@@ -252,3 +252,4 @@ class ItemIterator(AsyncIterator[T]):
         """End the iteration: nothing more is fetched or yielded."""
         self._cursor.closed = True
         self._buffer.clear()
+        await self._cursor.stop()

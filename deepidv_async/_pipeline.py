@@ -90,13 +90,17 @@ class Pipeline:
     async def _within_deadline(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
         if trip.options.deadline is None:
             return await self._repeat(trip)
-        limit = asyncio.timeout(trip.options.deadline)
+        limit = asyncio.timeout(None)
+        # Booked on our clock: asyncio's own deadline would count by the loop's.
+        end = self._clock.call_later(trip.options.deadline, lambda: limit.reschedule(0))
         try:
             async with limit:
                 return await self._repeat(trip)
         except TimeoutError:
             if not limit.expired():
                 raise
+        finally:
+            end.cancel()
         raise trip.deadline_error("no answer in time")
 
     async def _repeat(self, trip: Trip[T]) -> tuple[DecodedPage[T], ResponseInfo]:
@@ -113,8 +117,11 @@ class Pipeline:
     async def _permit(self, trip: Trip[T], limiter: RateLimiter) -> Permit:
         try:
             permit = await limiter.acquire(priority=trip.options.priority, deadline=trip.ends)
-        except DeadlineExceededError:
+        except DeadlineExceededError as refusal:
             trip.limited += trip.lap()
+            if trip.ends is None:  # a limiter of the user's own may have a bound of its own
+                refusal.spent, refusal.attempts = trip.spent, tuple(trip.attempts)
+                raise
             raise trip.deadline_error("the rate limiter cannot grant in time") from trip.last_error
         except APIStatusError as refusal:
             refusal.operation, refusal.attempts = trip.operation, tuple(trip.attempts)

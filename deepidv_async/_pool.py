@@ -31,7 +31,8 @@ class Pool(httpx.AsyncBaseTransport):
     Args:
         base_url: where that host is.
         tls: the TLS context to connect with.
-        keep_idle: seconds after which an idle connection is closed, at the next occasion.
+        keep_idle: seconds after which an idle connection is not used any more, since a firewall
+            may have forgotten it, and is closed at the next occasion.
     """
 
     def __init__(self, base_url: str, tls: ssl.SSLContext, *, keep_idle: float = 30.0) -> None:
@@ -81,7 +82,10 @@ class Pool(httpx.AsyncBaseTransport):
             await self._discard(connection)
         backend = _Backend(self._network)
         connection = httpcore.AsyncHTTPConnection(
-            self._origin, ssl_context=self._tls, network_backend=backend
+            self._origin,
+            ssl_context=self._tls,
+            keepalive_expiry=self._keep_idle,
+            network_backend=backend,
         )
         self._open[connection] = backend
         return connection
@@ -124,15 +128,20 @@ class _Backend(httpcore.AsyncNetworkBackend):
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
         self._network = network
         self._stream: httpcore.AsyncNetworkStream | None = None
+        self._closed = False
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        return self._remember(await self._network.connect_tcp(*args, **options))
+        return await self._remember(await self._network.connect_tcp(*args, **options))
 
-    def _remember(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
+    async def _remember(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
         self._stream = stream
+        if self._closed:  # while it connected: nothing may be sent any more
+            await self.aclose()
+            raise httpcore.ConnectError("the pool was closed")
         return stream
 
     async def aclose(self) -> None:
+        self._closed = True
         if self._stream is not None:
             with suppress(Exception):
                 await self._stream.aclose()

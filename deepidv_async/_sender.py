@@ -165,8 +165,11 @@ class Sender:
         cut = None
         try:
             # `aiter_raw` does the same, and would count and copy the pieces once more.
-            async for piece in response.stream:
+            pieces = aiter(response.stream)
+            async for piece in pieces:
                 if not inflater.feed(piece):
+                    # Else a task of the loop's would do it, some time later.
+                    await pieces.aclose()
                     break
         except Exception as error:
             if good or "TransportError" not in _kinds(error):

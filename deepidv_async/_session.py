@@ -3,6 +3,7 @@
 The HTTP library's client is only carried here, so its type is whatever the transport makes.
 """
 
+import asyncio
 from typing import Generic, TypeVar
 
 import attrs
@@ -25,11 +26,13 @@ class Session(Generic[C]):
 
     Attributes:
         gate: as many places as the pool has connections.
+        opening: held while the client is made, so that it is made once.
         client: the HTTP library's client, made with the first request.
     """
 
     gate: Gate
     client: C | None
+    opening: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
 
 class Sessions(Generic[C]):

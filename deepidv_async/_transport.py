@@ -10,13 +10,14 @@ more requests than the pool has connections.
 
 import asyncio
 import ssl
-import threading
 import urllib.request
 import warnings
 from collections.abc import Coroutine
 from contextlib import suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib import import_module
 from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -43,28 +44,27 @@ _INJECTED_CLOSED: Final = "The http_client given to this client is closed."
 with suppress(ImportError):
     import_module("anyio._backends._asyncio")
 
-_tls_lock = threading.Lock()
 _tls_context: ssl.SSLContext | None = None
 
 
 def _shared_tls_context() -> ssl.SSLContext:
-    """Give the process's TLS context; the first call takes about 20 ms, so not on a loop.
+    """Make the process's TLS context, unless another thread has; 20 ms, so not on a loop.
 
     Raises:
         ConfigurationError: the certificates that the environment names cannot be loaded.
     """
     global _tls_context  # noqa: PLW0603 - one per process is the point
-    with _tls_lock:
-        if _tls_context is None:
-            try:
-                _tls_context = httpx.create_ssl_context()
-            except OSError as error:
-                raise ConfigurationError(
-                    "The certificates to check servers with cannot be loaded "
-                    f"({type(error).__name__}: {error.strerror or error}). Correct or unset "
-                    "SSL_CERT_FILE and SSL_CERT_DIR."
-                ) from error
-        return _tls_context
+    try:
+        made = httpx.create_ssl_context()
+    except OSError as error:
+        raise ConfigurationError(
+            "The certificates to check servers with cannot be loaded "
+            f"({type(error).__name__}: {error.strerror or error}). Correct or unset "
+            "SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+    # Without a lock: two threads may each make one, and a fork would copy a lock as it is.
+    _tls_context = _tls_context or made
+    return _tls_context
 
 
 class Transport:
@@ -123,47 +123,65 @@ class Transport:
             return await (_guarded(sending) if sender.guarded else sending)
         except BaseException as error:  # noqa: BLE001 - every one is raised again
             delivery.ended()
-            ended = error
+            broken = isinstance(error, APIConnectionError) and self._sessions.closed
+            ended = ClientClosedError(CLOSED) if broken else error
         # The frames below hold the request and its key, and tracebacks can show their locals.
         ended.__context__ = None
         raise ended.with_traceback(None)
 
     async def _sender(self, session: HTTPSession) -> Sender:
-        sender = session.client
-        if sender is None:
-            context = await anyio.to_thread.run_sync(_shared_tls_context)
-            if self._sessions.closed:  # in the meantime: nobody would close what is opened now
-                raise ClientClosedError(CLOSED)
-            if session.client is None:  # else another call was quicker
-                session.client = self._open(context)
-            sender = session.client
+        sender = session.client or await self._open(session)
         if sender.is_closed:
             raise ClientClosedError(CLOSED if self._injected is None else _INJECTED_CLOSED)
         return sender
 
-    def _open(self, context: ssl.SSLContext) -> Sender:
+    async def _open(self, session: HTTPSession) -> Sender:
+        async with session.opening:
+            if session.client is None:  # else another call was quicker
+                context = _tls_context
+                if context is None:
+                    context = await anyio.to_thread.run_sync(_shared_tls_context)
+                if self._sessions.closed:  # meanwhile: nobody would close what is opened now
+                    raise ClientClosedError(CLOSED)
+                session.client = self._make(context)
+            return session.client
+
+    def _make(self, context: ssl.SSLContext) -> Sender:
         config = self._config
-        headers = {"user-agent": "deepidv-async"}
-        if self._proxied():
-            # A tunnel through a proxy is left to httpx's own pool.
-            limits = httpx.Limits(
-                max_connections=self._max_connections,
-                # With fewer idle connections allowed than open ones, httpcore closes them as
-                # soon as they are idle: 530 opened for 550 requests were measured.
-                max_keepalive_connections=self._max_connections,
-            )
-            client = httpx.AsyncClient(verify=context, limits=limits, headers=headers)
-            return Sender(client, httpx, config, guarded=True)
-        client = httpx.AsyncClient(transport=Pool(config.base_url, context), headers=headers)
-        return Sender(client, httpx, config, guarded=False)
+        # A cookie is state that nobody asked for.
+        options: dict[str, Any] = {
+            "headers": {"user-agent": "deepidv-async"},
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        }
+        if not self._proxied():
+            client = httpx.AsyncClient(transport=Pool(config.base_url, context), **options)
+            return Sender(client, httpx, config, guarded=False)
+        # A tunnel through a proxy is left to httpx's own pool.
+        limits = httpx.Limits(
+            max_connections=self._max_connections,
+            # With fewer idle connections allowed than open ones, httpcore closes them as soon as
+            # they are idle: 530 opened for 550 requests were measured.
+            max_keepalive_connections=self._max_connections,
+        )
+        try:
+            client = httpx.AsyncClient(verify=context, limits=limits, **options)
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise ConfigurationError(
+                "A proxy that the environment names (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot "
+                f"be used ({type(error).__name__}). It must be an http:// or https:// URL; for "
+                "another kind pass http_client=."
+            ) from None
+        return Sender(client, httpx, config, guarded=True)
 
     def _proxied(self) -> bool:
         """Tell whether the environment names a proxy for the host, or may do so."""
         # A proxy of the environment is for the network, not for this machine.
         if self._config.loopback:
             return False
-        scheme = self._config.base_url.partition(":")[0]
-        return not {scheme, "all"}.isdisjoint(urllib.request.getproxies())
+        url = urlsplit(self._config.base_url)
+        if {url.scheme, "all"}.isdisjoint(urllib.request.getproxies()):
+            return False
+        return not urllib.request.proxy_bypass(url.netloc)
 
     async def aclose(self) -> None:
         """Close the pool if it is ours; calling it again does nothing.

@@ -7,6 +7,7 @@ import deepidv_async
 import deepidv_async.limits
 import deepidv_async.observe
 import deepidv_async.simulator
+import deepidv_async.testing
 
 project = "deepidv_async"
 author = "the deepidv_async authors"
@@ -41,12 +42,13 @@ nitpick_ignore_regex = [
     (r"py:.*", r"deepidv_async\.[\w.]+\.(T|T_co|_\w+)"),
     (r"py:class", r"deepidv_async\.simulator\._\w+\.\w+"),
 ]
-# What methods give back and nobody has to name.
+# What methods take or give back and nobody has to name.
 nitpick_ignore = [
     ("py:class", "deepidv_async._retry.Retry"),
     ("py:class", "deepidv_async._retry.Stop"),
     ("py:class", "deepidv_async.limits._permit.BucketPermit"),
     ("py:class", "deepidv_async.limits._scope.PermitScope"),
+    ("py:class", "deepidv_async.testing._fake.ClientOptions"),
 ]
 
 PUBLIC_MODULES = [
@@ -54,6 +56,7 @@ PUBLIC_MODULES = [
     deepidv_async.limits,
     deepidv_async.observe,
     deepidv_async.simulator,
+    deepidv_async.testing,
 ]
 
 

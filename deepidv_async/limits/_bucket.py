@@ -99,7 +99,7 @@ class TokenBucket:
             ConfigurationError: the bucket is at work on another event loop.
         """
         loop = get_running_loop()
-        if loop is not self._loop:
+        if loop is not self._loop or os.getpid() != self._pid:
             self._bind(loop)
         # Adding integers to floats would take a tenth of a grant's time.
         cost = 1.0 if cost == 1 and priority == "normal" else self._check(cost, priority)
@@ -240,7 +240,7 @@ class TokenBucket:
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start on a loop, move to another one, or start afresh in a forked child.
 
-        A loop does not run on in a forked child, so whoever comes from one comes here.
+        A child that goes on with its parent's loop object comes here as well as one with its own.
         """
         forked = os.getpid() != self._pid
         if not forked and self._loop is not None and not self._loop.is_closed():

@@ -170,7 +170,7 @@ class Lanes:
         lane = self.normal
         if waiter.lane is not lane:
             lane = self.bulk
-            self._credit = 0.0
+            self._credit = max(0.0, self._credit - waiter.cost * _NORMAL_PER_BULK)
         elif self.bulk.count:
             self._credit += waiter.cost
         lane.serve(waiter)

@@ -126,6 +126,7 @@ class Ledger:
             return None
         quota.used = used
         if loud:
+            quota.granted()
             self._warn()
         return BucketPermit(self, cost, now)
 
@@ -198,8 +199,9 @@ class Ledger:
     def quota_refused(self) -> datetime:
         """Take the server's word that the quota is spent; give the estimated reset."""
         self.look_at_wall(self.now())
+        known = self.quota.left <= 0
         self.quota.refused()
-        if self.news is not None:
+        if self.news is not None and not known:
             self.news.quota_spent(self.quota)
         return self.quota.resets_at
 

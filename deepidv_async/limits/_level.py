@@ -172,13 +172,14 @@ class Level:
             # The server cannot owe more than its burst, whatever we thought that it owed.
             self.debt = self.burst
 
-    def earliest(self, cost: float) -> float:
+    def earliest(self, cost: float, rate: float) -> float:
         """Tell the first instant at which `cost` tokens could be granted one after the other.
 
-        That is if all open requests arrive at once; answers that are late make it later.
+        That is if all open requests arrive at once, and tokens come back at `rate`, the fastest
+        that this level may come to; answers that are late make it later.
         """
         lack = self.debt + self.open + cost - self.burst
-        return self.paused_until if lack <= 0 else self.at + lack / self.rate
+        return self.paused_until if lack <= 0 else self.at + lack / rate
 
     def next_look(self, cost: float) -> float | None:
         """Tell when `cost` tokens may be there; `None`: not before there is news of a request.

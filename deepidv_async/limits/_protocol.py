@@ -20,7 +20,8 @@ A limiter of your own needs no base class. This one starts requests a while apar
             return Ignored()
 
         def throttled(self, retry_after):
-            self._next += retry_after or 1.0
+            pause = 1.0 if retry_after is None else retry_after
+            self._next = max(self._next, asyncio.get_running_loop().time() + pause)
 
         def stats(self):
             return LimiterStats()
@@ -29,6 +30,8 @@ A limiter of your own needs no base class. This one starts requests a while apar
         def written(self): ...
         def seen(self): ...
         unsent = written
+
+Callers that sleep already go on during a pause here; `TokenBucket` holds them back too.
 
 Do not wait for `seen`: a request that is cancelled or times out is told as `written`, and then
 nothing more comes.

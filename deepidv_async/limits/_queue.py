@@ -78,7 +78,9 @@ class Queue:
             raise self._pause_error(waiter, now)
         if waiter.deadline is not None:
             ledger.level.advance(now)
-            due = ledger.level.earliest(self.lanes.ahead(priority, waiter.cost))
+            ahead = self.lanes.ahead(priority, waiter.cost)
+            # A rate that was learned creeps back meanwhile.
+            due = ledger.level.earliest(ahead, ledger.limit.per_second)
             if max(now, due + _LATE if due > now else due) > waiter.deadline:
                 raise self._late_error(waiter, now)
 

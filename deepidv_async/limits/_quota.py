@@ -23,6 +23,8 @@ QuotaWindow: TypeAlias = Literal["utc-day", "rolling"]
 _MARKS: Final = (0.8, 0.95)
 # Seconds. The estimate of the reset may be wrong by hours: look again from time to time.
 _LOOK_AGAIN: Final = 900.0
+# Seconds in which the answer of that look has come.
+_PROBE: Final = 5.0
 
 
 class Quota:
@@ -40,6 +42,8 @@ class Quota:
     __slots__ = (
         "_day",
         "_lead",
+        "_probed",
+        "_refused_at",
         "_refused_until",
         "_seen",
         "_told_at",
@@ -60,7 +64,8 @@ class Quota:
         self._seen = 0.0  # `used` at the last look
         self._lead = 0.0  # of the wall clock before the steady time
         self._told_at = [-math.inf] * len(_MARKS)
-        self._refused_until = -math.inf
+        self._refused_until = self._refused_at = -math.inf
+        self._probed = False  # whether a request went out after it, to see if it still holds
         self.quiet = 0.0
         self._settle()
 
@@ -96,7 +101,9 @@ class Quota:
         for mark, told_at in zip(_MARKS, self._told_at, strict=True):
             if told_at < self._day.starts:
                 self.quiet = min(self.quiet, mark * self.limit)
-        if self._refused:
+        if not self._refused and self._refused_at < self._day.starts:
+            self._refused_until = -math.inf  # it was about a day that is over
+        if self._refused_until > -math.inf:
             self.quiet = 0.0
 
     def look(self, now: float, wall: float) -> tuple[bool, float]:
@@ -121,7 +128,19 @@ class Quota:
     def refused(self) -> None:
         """Take the server's word that the quota is spent."""
         self._refused_until = min(self._day.resets, self.now + _LOOK_AGAIN)
+        self._refused_at, self._probed = self.now, False
         self._settle()
+
+    def granted(self) -> None:
+        """Take note of a request that goes out after the server's word has run out.
+
+        The first one is a probe, and the others wait for what becomes of it; unless the server
+        says it again, the word is forgotten with the next.
+        """
+        if self._refused_until > -math.inf:
+            self._refused_until = -math.inf if self._probed else self.now + _PROBE
+            self._probed = not self._probed
+            self._settle()
 
     @property
     def retry_at(self) -> datetime:

@@ -40,7 +40,7 @@ def stats_of(ledger: Ledger, queue: Queue) -> LimiterStats:
         throttled=ledger.throttled,
         paused_for=paused_for,
         paused_until=wall + timedelta(seconds=paused_for) if paused_for else None,
-        per_second=ledger.congestion.rate,
+        per_second=ledger.congestion.grow(now),
         published=ledger.limit.per_second,
         stalled=queue.stalled,
         quota_used=quota.used,
@@ -86,14 +86,14 @@ def restore_into(ledger: Ledger, snapshot: Mapping[str, Any]) -> None:
         ledger.quota.restore(snapshot["quota"])
     except InvalidArgumentError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidArgumentError(
             "This is not a snapshot of a TokenBucket: pass what snapshot() gave."
         ) from error
     if not ledger.began:
         level, limit = ledger.level, ledger.limit
         level.at = level.paused_until = max(0.0, paused_for - passed)
-        tokens += max(0.0, passed - refills_after) * limit.per_second
+        tokens += max(0.0, passed - refills_after) * min(per_second, limit.per_second)
         level.debt = limit.burst - min(limit.burst, tokens)
         ledger.congestion.restore(per_second, max(0.0, passed - paused_for))
         level.set_rate(ledger.congestion.rate)

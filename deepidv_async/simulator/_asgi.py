@@ -68,15 +68,8 @@ def _arrival(request: Request, call: Call | None) -> Arrival:
 
 
 def _response(answer: Answer, *, head: bool) -> Response:
-    reply = answer.reply
-    headers = {
-        "content-type": reply.content_type,
-        "content-length": str(len(reply.body)),
-        "x-amzn-requestid": answer.request_id,
-        "x-amz-apigw-id": answer.gateway_id,
-        **{name.lower(): value for name, value in reply.headers.items()},
-    }
-    return Response(b"" if head else reply.body, reply.status, headers)
+    body = b"" if head else answer.reply.body
+    return Response(body, answer.reply.status, answer.headers())
 
 
 async def _wait(clock: Clock, seconds: float, receive: Receive) -> bool:

@@ -3,8 +3,10 @@
 Nothing here knows of keys, limits or faults: whoever gets here may see the organization's data.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote
 
 import attrs
 
@@ -14,7 +16,7 @@ from deepidv_async.simulator._organization import Organization
 from deepidv_async.simulator._records import Record, camel_case
 from deepidv_async.simulator._replies import Reply, documented, invalid_query, json_reply
 
-__all__ = ["CALLS", "HEALTH", "Asked", "Call", "LegacyBody"]
+__all__ = ["CALLS", "HEALTH", "Asked", "Call", "LegacyBody", "find_call"]
 
 LegacyBody: TypeAlias = Literal["documented", "sessions"]
 
@@ -142,3 +144,19 @@ CALLS: Final = (
 
 HEALTH: Final = Call("/health", None, _health, needs_key=False)
 """Served whatever the generation, without a key."""
+
+_PATTERNS: Final = [
+    (call, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", call.path))) for call in (*CALLS, HEALTH)
+]
+
+
+def find_call(path: str) -> tuple[Call | None, dict[str, str]]:
+    """Find the call that a path means and the ids in it, `None` for a path that is not served.
+
+    Args:
+        path: percent-encoded, without the stage.
+    """
+    for call, pattern in _PATTERNS:
+        if match := pattern.fullmatch(path):
+            return call, {name: unquote(text) for name, text in match.groupdict().items()}
+    return None, {}

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from deepidv_async._errors import ConfigurationError
 from deepidv_async.simulator._endpoints import Asked, Call
 from deepidv_async.simulator._exchange import Answer, Arrival
 from deepidv_async.simulator._faults import Fault, FaultPlan
@@ -92,6 +93,21 @@ class Engine(Options):
         with self._lock:
             return tuple(record["id"] for record in self._own.sessions(workflow_id))
 
+    def add_workflow(self, **fields: Any) -> str:
+        """Make one more workflow, without sessions: it comes first from now on.
+
+        Args:
+            fields: what to set in the record, in snake_case, for example `name="Tenants"`.
+
+        Returns:
+            The workflow's id.
+
+        Raises:
+            ConfigurationError: there is a workflow with that id.
+        """
+        with self._lock:
+            return str(self._own.add_workflow(fields)["id"])
+
     def add_session(self, workflow_id: str, **fields: Any) -> str:
         """Send one more session under a workflow: it comes first from now on.
 
@@ -109,7 +125,16 @@ class Engine(Options):
             return str(self._own.add_session(workflow_id, fields)["id"])
 
     def plan(self, *faults: Fault) -> None:
-        """Plan faults; those planned first strike first."""
+        """Plan faults; those planned first strike first.
+
+        Raises:
+            ConfigurationError: one of them is no `Fault`, or one that a server cannot have.
+        """
+        if any(type(fault) is not Fault for fault in faults):
+            raise ConfigurationError(
+                "The simulator plans Fault(...) only; FakeDeepIDV takes statuses, bodies, "
+                "exceptions and failures of the connection too."
+            )
         with self._lock:
             for fault in faults:
                 self._faults.add(fault)
@@ -136,6 +161,13 @@ class Engine(Options):
             self.journal.clear()
             self._started = None
 
+    def lose(self, path: str) -> Fault | None:
+        """Take the fault that keeps a request on `path` from arriving, if that one is next."""
+        path = path.removeprefix(self.stage)
+        with self._lock:
+            fault = self._faults.next(path)
+            return self._faults.take(path) if fault and fault.lost else None
+
     def answer(self, arrival: Arrival) -> Answer:
         """Judge a request at the moment it arrives, and write it into the journal."""
         with self._lock:
@@ -145,7 +177,7 @@ class Engine(Options):
             if arrival.call and not self._is_served(arrival.call):
                 arrival = attrs.evolve(arrival, call=None)
             kind = self.keys.get(arrival.key)
-            reply, delay = self._judge(arrival, kind, now)
+            reply, fault = self._judge(arrival, kind, now)
             request_id = draw_uuid(self._noise)
             self.journal.add(
                 Entry(
@@ -161,10 +193,13 @@ class Engine(Options):
                     request_id=request_id,
                 )
             )
-            delay += self.latency + self.jitter * self._noise.random()
-            return Answer(reply, delay, request_id, f"{self._noise.getrandbits(60):015x}=")
+            delay = self.latency + self.jitter * self._noise.random()
+            delay += fault.delay if fault else 0.0
+            return Answer(reply, delay, request_id, f"{self._noise.getrandbits(60):015x}=", fault)
 
-    def _judge(self, arrival: Arrival, kind: KeyKind | None, now: float) -> tuple[Reply, float]:
+    def _judge(
+        self, arrival: Arrival, kind: KeyKind | None, now: float
+    ) -> tuple[Reply, Fault | None]:
         call = arrival.call
         if call and call.needs_key and kind and arrival.method == "GET":
             broken = self._limits.take(
@@ -176,14 +211,14 @@ class Engine(Options):
                 per_day=self.per_day,
             )
             if broken == "throttled":
-                return self._trouble(call, "throttled"), 0.0
+                return self._trouble(call, "throttled"), None
             if broken == "quota":
-                return attrs.evolve(GATEWAY["limit-exceeded"], reason="quota"), 0.0
+                return attrs.evolve(GATEWAY["limit-exceeded"], reason="quota"), None
         fault = self._faults.take(arrival.path.removeprefix(self.stage))
         usual = self._usual(arrival, kind)
         if fault is None:
-            return usual, 0.0
-        return fault.reply(call.generation if call else None, usual), fault.delay
+            return usual, None
+        return fault.reply(call.generation if call else None, usual), fault
 
     def _is_served(self, call: Call) -> bool:
         return call.generation is None or self.serves in ("both", call.generation)

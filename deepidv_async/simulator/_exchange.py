@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from deepidv_async.simulator._endpoints import Call
+from deepidv_async.simulator._faults import Fault
 from deepidv_async.simulator._replies import Reply
 
 __all__ = ["Answer", "Arrival"]
@@ -42,9 +43,22 @@ class Answer:
         delay: seconds to wait first.
         request_id: for the gateway's headers.
         gateway_id: for the gateway's headers.
+        fault: the planned fault that struck the request.
     """
 
     reply: Reply
     delay: float
     request_id: str
     gateway_id: str
+    fault: Fault | None
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers to send, with the gateway's."""
+        reply = self.reply
+        return {
+            "content-type": reply.content_type,
+            "content-length": str(len(reply.body)),
+            "x-amzn-requestid": self.request_id,
+            "x-amz-apigw-id": self.gateway_id,
+            **{name.lower(): value for name, value in reply.headers.items()},
+        }

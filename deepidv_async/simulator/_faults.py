@@ -94,6 +94,11 @@ class Fault:
     every: int = attrs.field(default=1, kw_only=True, validator=_check_count)
     path: str | None = attrs.field(default=None, kw_only=True, validator=_check_path)
 
+    @property
+    def lost(self) -> bool:
+        """Whether the request never arrives; no answer of a server is that."""
+        return False
+
     def matches(self, path: str) -> bool:
         """Tell whether it is meant for that path."""
         return self.path is None or fnmatchcase(path, self.path)
@@ -162,6 +167,22 @@ class FaultPlan:
                         self._planned.remove(planned)
                     return planned.fault
         return None
+
+    def next(self, path: str) -> Fault | None:
+        """Find the fault that would strike a request on `path`, and count nothing."""
+        for planned in self._planned:
+            fault = planned.fault
+            if fault.matches(path) and (planned.met + 1) % fault.every == 0:
+                return fault
+        return None
+
+    def unused(self) -> list[tuple[Fault, int]]:
+        """Give the faults that are to strike a number of times more, with that number."""
+        return [
+            (planned.fault, planned.fault.times - planned.struck)
+            for planned in self._planned
+            if planned.fault.times is not None
+        ]
 
     def clear(self) -> None:
         """Let everything be answered as usual again."""

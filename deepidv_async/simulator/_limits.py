@@ -10,13 +10,13 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ["Limits", "Refusal", "refill"]
+__all__ = ["DRIFT", "Limits", "Refusal", "refill"]
 
 Refusal: TypeAlias = Literal["throttled", "quota"]
 
 # Sums of floats drift by parts in 10^15: a client that keeps the limit to the letter must not
 # be refused for that.
-_DRIFT: Final = 1e-9
+DRIFT: Final = 1e-9
 
 
 def refill(tokens: float, elapsed: float, rate: float, burst: float) -> float:
@@ -71,7 +71,7 @@ class Limits:
         bucket = self._buckets.setdefault(key, _Bucket(burst, now))
         bucket.tokens = refill(bucket.tokens, now - bucket.at, rate, burst)
         bucket.at = now
-        if bucket.tokens < 1 - _DRIFT:
+        if bucket.tokens < 1 - DRIFT:
             return False
         bucket.tokens -= 1
         return True

@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from deepidv_async._errors import ConfigurationError
 from deepidv_async.simulator._records import (
     NEWEST,
     Record,
@@ -38,10 +39,11 @@ class Organization:
 
     organization_id: str
     users: Sequence[str]
-    workflows: Sequence[Record] = attrs.field(repr=False)
+    workflows: list[Record] = attrs.field(repr=False)
     _seed: int
     _sizes: dict[str, int] = attrs.field(repr=False)
     _sessions: dict[str, list[Record]] = attrs.field(factory=dict[str, list[Record]], repr=False)
+    _added: int = attrs.field(default=0, init=False)
 
     def has(self, workflow_id: str) -> bool:
         """Tell whether it owns a workflow of that id."""
@@ -60,6 +62,22 @@ class Organization:
             self._sessions[workflow_id] = made
         return made
 
+    def add_workflow(self, fields: Record) -> Record:
+        """Make one more workflow, without sessions: it becomes the first of the list.
+
+        Raises:
+            ConfigurationError: there is a workflow with that id.
+        """
+        self._added += 1
+        # Ordinals below zero lie after the newest, so that times keep falling along the list.
+        record = draw_workflow(self.organization_id, self._seed, -self._added)
+        record |= {"name": f"Workflow {len(self.workflows) + 1}", **fields}
+        if self.has(str(record["id"])):
+            raise ConfigurationError(f"There is a workflow {record['id']!r} already.")
+        self.workflows.insert(0, record)
+        self._sizes[str(record["id"])] = 0
+        return record
+
     def all_sessions(self) -> list[Record]:
         """Give the sessions of all its workflows, newest first."""
         everything = [record for key in self._sizes for record in self.sessions(key)]
@@ -74,14 +92,14 @@ class Organization:
         sessions = self.sessions(workflow_id)
         # Ordinals below zero lie after the newest, so that times keep falling along the list.
         ordinal = self._sizes[workflow_id] - len(sessions) - 1
-        record = self._draw(workflow_id, ordinal) | fields
+        record = self._draw(workflow_id, ordinal, fields.get("status")) | fields
         sessions.insert(0, record)
         return record
 
-    def _draw(self, workflow_id: str, ordinal: int) -> Record:
+    def _draw(self, workflow_id: str, ordinal: int, status: str | None = None) -> Record:
         workflow = next(record for record in self.workflows if record["id"] == workflow_id)
         owner = {"organization_id": self.organization_id, "users": self.users}
-        return draw_session(owner, workflow, self._seed, ordinal)
+        return draw_session(owner, workflow, self._seed, ordinal, status=status)
 
 
 def make_organization(name: str, seed: int, sizes: Sequence[int]) -> Organization:

@@ -72,7 +72,9 @@ def draw_workflow(organization: str, seed: int, ordinal: int) -> Record:
     }
 
 
-def draw_session(owner: Record, workflow: Record, seed: int, ordinal: int) -> Record:
+def draw_session(
+    owner: Record, workflow: Record, seed: int, ordinal: int, *, status: str | None = None
+) -> Record:
     """Make up the session of `workflow` that has `ordinal` newer ones before it.
 
     Args:
@@ -80,10 +82,12 @@ def draw_session(owner: Record, workflow: Record, seed: int, ordinal: int) -> Re
         workflow: the workflow's own record.
         seed: of the whole data set.
         ordinal: 0 for the newest.
+        status: the one to have, and the fields that go with it; `None` draws one.
     """
     random = draw(seed, workflow["id"], ordinal)
     created = _step_back(random, ordinal, _SESSION_GAP)
-    status = random.choices(tuple(_STATUSES), tuple(_STATUSES.values()))[0]
+    drawn = random.choices(tuple(_STATUSES), tuple(_STATUSES.values()))[0]
+    status = drawn if status is None else status
     handed_in = status in _HANDED_IN
     progress = "COMPLETED" if handed_in else random.choice(("PENDING", "STARTED"))
     record: Record = {

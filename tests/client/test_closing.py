@@ -33,6 +33,7 @@ async def test_closing_while_the_first_call_makes_its_pool(monkeypatch):
     async def answer(server, head):
         return BODY
 
+    monkeypatch.setattr(transport_module, "_tls_context", None)
     monkeypatch.setattr(transport_module, "_shared_tls_context", slow)
     async with raw_server(answer) as server:
         client = make_client(base_url=server.base_url)

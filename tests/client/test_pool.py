@@ -4,12 +4,19 @@ import asyncio
 import gc
 import socket
 import ssl
+import threading
 import warnings
 
 import httpx
 import pytest
 
-from deepidv_async import APIConnectionError, APITimeoutError, RetryPolicy
+from deepidv_async import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    ConfigurationError,
+    RetryPolicy,
+)
 from deepidv_async._pool import Pool
 from raw_server import http_answer, raw_server
 from support import make_client
@@ -86,18 +93,31 @@ async def test_a_server_that_keeps_no_connection():
             assert (server.connections, len(pool_of(client)._open)) == (3, 0)
 
 
-async def test_connections_that_were_idle_too_long_are_closed():
-    """What nobody has used for a while does not stay open while others come back."""
+async def test_connections_that_were_idle_too_long(monkeypatch):
+    """What was idle for too long is not used any more, and is closed when others come back."""
+    monkeypatch.setitem(Pool.__init__.__kwdefaults__, "keep_idle", 0.05)
     async with raw_server(answer) as server:
         async with make_client(base_url=server.base_url) as client:
-            await client.list_workflows()
-            pool = pool_of(client)
             await asyncio.gather(*(client.list_workflows() for _ in range(4)))
-            assert len(pool._idle) == 4
-            pool._keep_idle = 0.05
+            pool = pool_of(client)
+            assert (server.connections, len(pool._idle)) == (4, 4)
             await asyncio.sleep(0.1)
             await client.list_workflows()
+            assert server.connections == 5
             assert len(pool._idle) == len(pool._open) == 1
+
+
+async def test_connections_that_nobody_needs_any_more(monkeypatch):
+    """While one is used again and again, those behind it are closed when they are too old."""
+    monkeypatch.setitem(Pool.__init__.__kwdefaults__, "keep_idle", 0.2)
+    async with raw_server(answer) as server:
+        async with make_client(base_url=server.base_url, rate_limit=None) as client:
+            await asyncio.gather(*(client.list_workflows() for _ in range(4)))
+            pool = pool_of(client)
+            async with asyncio.timeout(5):
+                while len(pool._open) > 1:
+                    await client.list_workflows()
+            assert server.connections <= 5  # the last one itself may have been too old once
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.0005, 0.02])
@@ -143,19 +163,38 @@ async def test_cancelled_twice():
 
 
 async def test_closing_ends_requests_under_way():
-    """Closing the client ends what it is doing: it does not wait for the server."""
+    """Closing the client ends what it is doing, with an error that says so, at the first try."""
 
     async def never(server, head):
         await asyncio.sleep(60)
 
     async with raw_server(never) as server, asyncio.timeout(5):
-        client = make_client(base_url=server.base_url, retry=ONCE, rate_limit=None)
+        client = make_client(base_url=server.base_url, rate_limit=None)
         calls = [asyncio.create_task(client.list_workflows()) for _ in range(3)]
         while len(server.requests) < 3:
             await asyncio.sleep(0.001)
         await client.aclose()
         ended = await asyncio.gather(*calls, return_exceptions=True)
-        assert [type(error) for error in ended] == [APIConnectionError] * 3
+        assert [type(error) for error in ended] == [ClientClosedError] * 3
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_closing_while_it_connects(turns):
+    """However far a new connection has come, closing leaves no socket open and no later request."""
+    async with raw_server(answer) as server, asyncio.timeout(5):
+        client = make_client(base_url=server.base_url, rate_limit=None)
+        call = asyncio.create_task(client.list_workflows())
+        while client._pipeline.transport.session().client is None:
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        sent = len(server.requests)
+        await client.aclose()
+        ended = await asyncio.gather(call, return_exceptions=True)
+        await asyncio.sleep(0.01)
+        gc.collect()  # an open socket would warn, and a warning is an error here
+        assert isinstance(ended[0], ClientClosedError) or call.result().items
+        assert len(server.requests) <= max(sent, turns > 9)
 
 
 async def test_a_response_that_comes_back_after_closing():
@@ -217,6 +256,50 @@ async def test_a_proxy_of_the_environment_is_asked(monkeypatch, name):
                 await client.list_workflows()
             assert client._pipeline.transport.session().client.guarded
     assert asked == ["CONNECT api.example:443 HTTP/1.1"]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9", "http://[::bad"])
+async def test_a_proxy_that_cannot_be_used(monkeypatch, proxy):
+    """A proxy setting that makes no client is named by its variable, without its value."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    async with make_client(base_url="https://api.example", retry=ONCE) as client:
+        with pytest.raises(ConfigurationError, match="HTTPS_PROXY") as caught:
+            await client.list_workflows()
+    assert "127.0.0.1" not in str(caught.value)
+
+
+async def test_a_host_that_needs_no_proxy(monkeypatch):
+    """A host in NO_PROXY has our own pool, although there is a proxy for others."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "localhost.localdomain,other.example")
+    async with make_client(base_url="https://localhost.localdomain:9/dev") as client:
+        assert not client._pipeline.transport._proxied()
+    async with make_client(base_url="https://api.example") as client:
+        assert client._pipeline.transport._proxied()
+
+
+async def test_cookies_are_not_kept():
+    """What a load balancer would like to find again is not sent: calls have no state."""
+
+    async def sticky(server, head):
+        return http_answer(b'{"workflows": []}', headers="set-cookie: AWSALB=abc; Path=/\r\n")
+
+    async with raw_server(sticky) as server, make_client(base_url=server.base_url) as client:
+        await client.list_workflows()
+        await client.list_workflows()
+        assert len(server.requests) == 2
+        assert "cookie" not in server.requests[1].lower()
+
+
+async def test_the_first_calls_make_one_client():
+    """However many calls come at once, the TLS context is made by one thread, for one pool."""
+    before = threading.active_count()
+    async with raw_server(answer) as server:
+        async with make_client(base_url=server.base_url, rate_limit=None) as client:
+            calls = [asyncio.create_task(client.list_workflows()) for _ in range(30)]
+            await asyncio.sleep(0)
+            await asyncio.gather(*calls)
+            assert threading.active_count() <= before + 1
 
 
 async def test_a_proxy_for_others_is_not_asked(monkeypatch):

@@ -24,6 +24,7 @@ from deepidv_async import (
     RetryPolicy,
     ServerError,
 )
+from deepidv_async._clock import SystemClock
 from support import BASE, make_client, workflows_body
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
@@ -239,7 +240,8 @@ async def test_one_congestion_lowers_the_rate_once():
     """
     refusals = iter(range(10))
 
-    def answer(request):
+    async def answer(request):
+        await asyncio.sleep(0.05)
         return OK if next(refusals, None) is None else httpx.Response(429)
 
     respx.get(f"{BASE}/workflow").mock(side_effect=answer)
@@ -280,6 +282,23 @@ async def test_a_429_is_told_once(exact):
     async with make_client(rate_limit=limiter) as client:
         await client.list_workflows()
     assert limiter.told == [("permit" if exact else "limiter", 2.0)]
+
+
+class _Impatient(_OwnLimiter):
+    """A user's limiter that bounds the wait itself."""
+
+    async def acquire(self, *, cost=1, priority="normal", deadline=None):
+        raise DeadlineExceededError("My queue is full.")
+
+
+async def test_a_limiter_with_a_bound_of_its_own():
+    """Its error comes through; where the call has a deadline, as the one of that deadline."""
+    async with make_client(rate_limit=_Impatient(exact=False)) as client:
+        with pytest.raises(DeadlineExceededError, match="My queue is full") as caught:
+            await client.list_workflows()
+        assert caught.value.attempts == ()
+        with pytest.raises(DeadlineExceededError, match="cannot grant in time"):
+            await client.with_options(deadline=5).list_workflows()
 
 
 @pytest.mark.parametrize("limited", [True, False])
@@ -328,6 +347,43 @@ async def test_a_deadline_ends_an_attempt():
     assert [(each.error, each.elapsed) for each in caught.value.attempts] == [
         ("CancelledError", pytest.approx(3.0))
     ]
+
+
+class SlowMotion(SystemClock):
+    """A clock that goes at a tenth of the loop's speed."""
+
+    def now(self):
+        return super().now() / 10
+
+    def call_later(self, seconds, callback):
+        return super().call_later(seconds * 10, callback)
+
+
+@respx.mock
+async def test_a_deadline_follows_the_clock_of_the_client():
+    """A client that was given a clock cuts off by that one, not by the loop's."""
+
+    async def never(request):
+        await asyncio.sleep(3600)
+
+    respx.get(f"{BASE}/workflow").mock(side_effect=never)
+    async with make_client(deadline=3.0, clock=SlowMotion()) as client:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await client.list_workflows()
+    assert now() == pytest.approx(30.0)
+    assert caught.value.spent.on_wire == pytest.approx(3.0)
+
+
+@respx.mock
+async def test_a_deadline_that_was_kept_leaves_no_timer():
+    """A call that ends in time takes its deadline back, which would be an error of the loop."""
+    respx.get(f"{BASE}/workflow").mock(return_value=OK)
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    async with make_client(deadline=3.0) as client:
+        await client.list_workflows()
+    await asyncio.sleep(10)
+    assert told == []
 
 
 @respx.mock

@@ -100,8 +100,8 @@ async def test_nothing_is_lost_in_a_cancel_storm(whose):
                 if "RawServer.serve" not in repr(task)
             ]
     assert [page.response.attempts for page in pages] == [1] * 100
-    assert counts["cancelled"] > 300
-    assert counts["ended"] > 300
+    assert counts["cancelled"] > 100
+    assert counts["ended"] > 100
     assert (stats.open, stats.waiting) == (0, 0)
     assert gate.free == POOL
     assert left == []

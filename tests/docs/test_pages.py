@@ -72,20 +72,32 @@ def test_the_readme_names_every_page():
     assert linked == pages - {"index", "changelog"}
 
 
-def test_the_tests_on_the_page_pass(tmp_path):
-    """The page about tests shows a fixture and two tests; pytest runs them as they stand."""
-    (example,) = [
-        text for _, text in fences(ROOT / "docs" / "testing.md") if "@pytest.fixture" in text
-    ]
+@pytest.mark.parametrize(
+    ("mark", "plugin"), [("asyncio", "pytest_asyncio.plugin"), ("anyio", "anyio.pytest_plugin")]
+)
+def test_the_tests_on_the_page_pass(tmp_path, mark, plugin):
+    """The page about tests shows a whole module; pytest runs it as it stands, with both marks."""
+    blocks = [text for _, text in fences(ROOT / "docs" / "testing.md")]
+    (conftest,) = [text for text in blocks if text.startswith("pytest_plugins")]
+    (example,) = [text for text in blocks if "pytestmark" in text]
+    assert "pytest.mark.anyio" in example
+    example = example.replace(
+        "pytestmark = pytest.mark.asyncio", f"pytestmark = pytest.mark.{mark}"
+    )
+    backend = "@__import__('pytest').fixture\ndef anyio_backend(): return 'asyncio'"
+    (tmp_path / "conftest.py").write_text(f"{conftest}\n{backend}\n")
     (tmp_path / "test_example.py").write_text(example)
-    plain = ["-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error"]
+    plain = ["-W", "error", "-p", "no:cacheprovider", "-p", plugin]
+    if mark == "asyncio":
+        plain += ["-o", "asyncio_default_fixture_loop_scope=function"]
+    package = str(Path(deepidv_async.__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *plain, "."],
+        [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plain, "."],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(deepidv_async.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": package, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "5 passed" in done.stdout, done.stdout + done.stderr

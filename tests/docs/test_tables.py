@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 import click
+import httpx
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -21,6 +22,7 @@ import deepidv_async
 import deepidv_async.limits
 import deepidv_async.observe
 import deepidv_async.simulator
+import deepidv_async.testing
 from deepidv_async import (
     APIStatusError,
     APITimeoutError,
@@ -42,8 +44,9 @@ from deepidv_async.cli._exit import ExitCode
 from deepidv_async.observe import OpenTelemetry
 from deepidv_async.observe._error_log import _told
 from deepidv_async.observe._event_log import _LINES
-from deepidv_async.simulator import Simulator
+from deepidv_async.simulator import Fault, Simulator
 from deepidv_async.simulator._control import control_routes
+from deepidv_async.testing import Failure, FakeDeepIDV, plugin
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -55,6 +58,7 @@ MODULES = [
     deepidv_async.limits,
     deepidv_async.observe,
     deepidv_async.simulator,
+    deepidv_async.testing,
 ]
 # Names of the standard library and of httpx that the pages mention.
 FOREIGN = {"TaskGroup"}
@@ -162,6 +166,23 @@ def test_defaults(page, first, model):
         real["api_key"] = made.api_key
     # These two are for tests.
     assert stated == {name: real[name] for name in real.keys() - {"random", "clock"}}
+
+
+def test_the_fixtures():
+    """The table of fixtures has each one of the pytest plugin."""
+    assert sorted(first_codes(DOCS / "testing.md", "Fixture")) == sorted(
+        name for name in plugin.__all__ if name != "pytest_configure"
+    )
+
+
+def test_what_can_be_planned():
+    """Each cell of the table of plans is something that a fake takes."""
+    fake = FakeDeepIDV()
+    known = {"Fault": Fault, "Failure": Failure, "httpx": httpx}
+    plans = [codes(row[0])[0] for row in table(DOCS / "testing.md", "Planned")]
+    for source in plans:
+        fake.plan(eval(source, known))  # noqa: S307 - our own page
+    assert fake.faults_planned == len(plans)
 
 
 def test_where_the_time_of_a_call_goes():

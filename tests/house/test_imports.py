@@ -13,6 +13,7 @@ PACKAGE = ROOT / "deepidv_async"
 # folder counts as one module. A new module finds its floor here first.
 FLOORS: list[list[str]] = [
     ["__main__"],
+    ["testing"],
     ["cli", "observe"],
     ["__init__"],
     ["_client"],
@@ -30,7 +31,7 @@ FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in flo
 
 # A library that is met in one place can be replaced in one place.
 HOMES = {
-    "httpx": {"_transport", "_sender", "_pool"},
+    "httpx": {"_transport", "_sender", "_pool", "testing"},
     "httpx2": {"_sender"},
     "httpcore": {"_pool"},
     "certifi": {"_transport"},
@@ -42,6 +43,8 @@ HOMES = {
     "starlette": {"simulator"},
     "uvicorn": {"simulator"},
     "opentelemetry": {"observe"},
+    "pytest": {"testing"},
+    "respx": {"testing"},
 }
 EVERYWHERE = {"anyio", "attrs"}
 
@@ -115,12 +118,12 @@ def test_imports_have_no_circle():
 
 
 def test_the_simulator_knows_nothing_of_the_client():
-    """A mistake that both share would cancel out; and only demo, tests and users start it."""
+    """A mistake that both share would cancel out; and only demo, helpers and users start it."""
     for path in IMPORTS:
         if _room(path) == "simulator":
             assert _rooms_imported(path) <= {"simulator", "_errors", "_clock"}, _named(path)
         elif "simulator" in _rooms_imported(path):
-            assert _room(path) == "cli", _named(path)
+            assert _room(path) in ("cli", "testing"), _named(path)
 
 
 def test_libraries_are_met_at_home_only():
@@ -138,9 +141,10 @@ def test_libraries_are_met_at_home_only():
 
 BARE = """
 import sys
-for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
+extras = "click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry", "pytest", "respx"
+for extra in extras:
     sys.modules[extra] = None  # importing it now raises ImportError
-import deepidv_async
+import deepidv_async, deepidv_async.testing
 for name in deepidv_async.__all__:
     getattr(deepidv_async, name)
 """

@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import deepidv_async
 import deepidv_async.limits
 import deepidv_async.observe
 import deepidv_async.simulator
+import deepidv_async.testing
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -19,6 +22,7 @@ PUBLIC_MODULES = [
     deepidv_async.limits,
     deepidv_async.observe,
     deepidv_async.simulator,
+    deepidv_async.testing,
 ]
 
 # User code is written against these names; taking one away breaks it.
@@ -89,6 +93,18 @@ def test_names_come_when_they_are_asked_for():
     assert set(deepidv_async.__all__) <= set(dir(deepidv_async))
     with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
         _ = deepidv_async.Nobody
+
+
+ROOMS = """
+import deepidv_async
+print(deepidv_async.limits, deepidv_async.observe, deepidv_async.simulator, sep="\\n")
+"""
+
+
+def test_rooms_are_there_without_an_import_of_their_own():
+    """`deepidv_async.limits` works whatever was imported before."""
+    done = subprocess.run([sys.executable, "-c", ROOMS], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 3
 
 
 def test_exported_names_explain_themselves():

@@ -190,6 +190,23 @@ def test_a_forked_child_has_no_burst(used):
         loop.close()
 
 
+def test_a_forked_child_that_goes_on_with_its_parents_loop():
+    """The same if the child runs the loop object that it got from its parent."""
+    bucket = make(per_second=50, burst=5)
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(use(bucket, 1))
+
+        def work():
+            began = time.monotonic()
+            loop.run_until_complete(use(bucket, 2))
+            return time.monotonic() - began
+
+        assert in_child(work) >= 0.039
+    finally:
+        loop.close()
+
+
 @pytest.mark.asyncio
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("used", [0, 1])

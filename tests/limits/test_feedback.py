@@ -227,6 +227,31 @@ async def test_the_rate_creeps_back():
     assert (await grants(bucket, 30))[-1] - began == pytest.approx(0.21, abs=0.01)
 
 
+async def test_the_rate_that_is_told_creeps_back_in_silence():
+    """Whoever looks after a quiet hour sees the rate that holds then, not the last one used."""
+    bucket = make()
+    bucket.throttled(1.0)
+    assert bucket.stats().per_second == 8.5
+    await asyncio.sleep(3600)
+    assert bucket.stats().per_second == 10.0
+
+
+async def test_a_deadline_is_judged_by_the_published_rate():
+    """The learned rate creeps back: a caller who may be served in time then is not refused."""
+    bucket = make(per_second=10.0, burst=1.0)
+    for _ in range(12):
+        bucket.throttled(0.01)
+        await asyncio.sleep(1.5)
+    assert bucket.stats().per_second < 3.0
+    others = asyncio.create_task(grants(bucket, 60))
+    await asyncio.sleep(0)
+    came = now()
+    permit = await bucket.acquire(deadline=came + 40.0)
+    assert now() - came < 40.0
+    permit.seen()
+    await others
+
+
 async def test_the_rate_has_a_floor():
     """However many refusals, one request in twenty still goes."""
     congestion = Congestion(100.0)

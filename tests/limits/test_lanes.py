@@ -66,6 +66,19 @@ async def test_bulk_keeps_its_share():
     await lines.stop()
 
 
+async def test_bulk_keeps_its_share_of_tokens():
+    """The share is one of tokens, not of calls: beside big normal calls bulk has more turns."""
+    lines = Lines(per_second=100, burst=22, initial=0)
+    for number in range(60):
+        lines.add(f"normal {number}", cost=20)
+    for number in range(200):
+        lines.add(f"bulk {number}", priority="bulk")
+    await asyncio.sleep(11.001)
+    served = [name.partition(" ")[0] for name in lines.order]
+    assert served.count("bulk") == pytest.approx(100, abs=4)
+    await lines.stop()
+
+
 async def test_first_come_first_served_within_a_lane():
     """Priority orders lanes, not callers of one lane."""
     lines = Lines(per_second=1000, burst=1, initial=0)

@@ -186,7 +186,7 @@ def test_a_pause_is_never_shortened():
     level.drain(0.0, 10.0)
     level.drain(1.0, 2.0)
     assert level.paused_until == 10.0
-    assert level.earliest(0.5) == 10.0
+    assert level.earliest(0.5, 1.0) == 10.0
 
 
 def test_debt_never_exceeds_the_burst():

@@ -319,6 +319,8 @@ async def test_a_rolling_snapshot_keeps_its_minutes(clock):
         {"quota": {"window": "utc-day", "slots": [], "refused_until": "2026-03-01T12:00:00"}},
         {"version": 3},
         {"version": None},
+        {"tokens": 10**400},
+        {"quota": {"window": "utc-day", "slots": [[float("inf"), 1]]}},
         {"tokens": -1},
         {"per_second": float("nan")},
         {"paused_for": float("inf")},
@@ -435,3 +437,57 @@ async def test_a_snapshot_of_the_first_version_still_loads(clock):
     stats = bucket.stats()
     assert (stats.tokens, stats.quota_used, stats.per_second) == (45, 3, 10)
     assert (stats.paused_for, stats.quota_left) == (0, 2)
+
+
+@marked
+async def test_a_learned_rate_is_what_a_level_refills_at(clock):
+    """After a pause of four seconds at half the rate a restored level has half the tokens."""
+    bucket = make(clock, per_day=None, per_second=10, burst=50)
+    saved = bucket.snapshot() | {"tokens": 0.0, "per_second": 5.0}
+    clock.step = 4
+    other = make(clock, per_day=None, per_second=10, burst=50)
+    other.restore(saved)
+    assert other.stats().tokens == pytest.approx(20, abs=0.5)
+
+
+@marked
+async def test_one_call_looks_whether_the_quota_is_still_spent(clock):
+    """When the server's word has run out, one request goes to see, and a burst only behind it."""
+    bucket, told = make(clock, per_day=1000, per_second=10, burst=20), []
+    bucket.subscribe(told.append)
+
+    async def call(refused):
+        try:
+            permit = await bucket.acquire()
+        except QuotaExceededError:
+            return False
+        permit.seen()
+        if refused:
+            bucket.quota_exceeded()
+        return True
+
+    async def calls(refused):
+        return sum(await asyncio.gather(*(call(refused) for _ in range(15))))
+
+    assert await call(refused=True)
+    assert await calls(refused=True) == 0
+    await asyncio.sleep(901)
+    assert await calls(refused=True) == 1
+    assert len(told) == 1  # that it is still spent is no news
+    await asyncio.sleep(901)
+    assert await calls(refused=False) == 1
+    await asyncio.sleep(6)
+    assert await calls(refused=False) == 15
+    assert await calls(refused=False) == 15
+
+
+@marked
+async def test_the_word_of_a_day_that_is_over_is_forgotten(clock):
+    """At midnight nobody needs to look first: the new day has a quota of its own."""
+    clock.step = 12 * 3600 - 60
+    bucket = make(clock, per_day=1000, per_second=10, burst=20)
+    (await bucket.acquire()).seen()
+    bucket.quota_exceeded()
+    await asyncio.sleep(61)
+    for _ in range(10):
+        (await bucket.acquire()).seen()

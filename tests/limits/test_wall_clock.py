@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from deepidv_async import QuotaExceededError
 from deepidv_async.limits import RateLimit, TokenBucket
+from deepidv_async.limits._days import UTCDay
 from deepidv_async.limits._quota import Quota
 
 HOUR = 3600
@@ -244,3 +245,16 @@ def test_the_steady_time_goes_on_over_loops(clock):
     clock.now = lambda: 5.0
     asyncio.run(odd_spend(2))
     assert odd._ledger.quota.used == 4
+
+
+@pytest.mark.parametrize(("hours", "used"), [(1, 5.0), (14, 0.0)])
+def test_a_clock_that_jumps_again_and_again(hours, used):
+    """Of many opinions about the day the oldest lives on in the next, unless its day is over."""
+    day = UTCDay()
+    day.look(NOON, NOON, 0.0)
+    day.look(NOON, NOON, 5.0)
+    for jumps in (1, 2, 3):
+        day.look(NOON + jumps, NOON + jumps + jumps * HOUR, 0.0)
+    now = NOON + hours * HOUR
+    day.look(now, now + 4 * HOUR, 0.0)
+    assert day.used == used

@@ -249,6 +249,28 @@ async def test_attempts_are_children(telemetry, own_spans):
 
 @virtual
 @respx.mock
+async def test_pages_fetched_by_other_tasks_belong_to_whoever_asked(telemetry):
+    """Fetched ahead or for many workflows at once: spans are children, no context stays behind."""
+    body = {"sessions": [{"id": "s"}], "next_token": "more"}
+    respx.get(f"{BASE}/v1/sessions").mock(
+        side_effect=[httpx.Response(200, json=body | {"next_token": each}) for each in ("a", None)]
+        + [httpx.Response(200, json=body | {"next_token": None})] * 3
+    )
+    tracer = telemetry.tracers.get_tracer("a service")
+    observers = [OpenTelemetry(**telemetry.providers)]
+    async with make_client(api_version="v1", observers=observers) as client:
+        with tracer.start_as_current_span("request") as request:
+            async with client.iter_workflow_sessions("wf_1").prefetched(1) as items:
+                assert len([item async for item in items]) == 2
+            async with client.map_workflow_sessions(["a", "b", "c"]) as results:
+                assert len([result async for result in results]) == 3
+            assert trace.get_current_span() is request
+    *calls, _ = telemetry.spans
+    assert [span.parent.span_id for span in calls] == [request.context.span_id] * 5
+
+
+@virtual
+@respx.mock
 async def test_spans_of_our_own_for_attempts(telemetry):
     """With `attempts=True` each attempt is a client span, also one that is cut off."""
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from deepidv_async import ConfigurationError
 from deepidv_async.simulator import Simulator
 from deepidv_async.simulator._organization import make_organization
 from deepidv_async.simulator._records import camel_case
@@ -127,6 +128,43 @@ def test_sessions_can_arrive():
         simulator.add_session("nope")
     simulator.reset()
     assert simulator.session_ids(first) == before
+
+
+def test_workflows_can_be_added():
+    """A workflow that is added is the newest, has no sessions yet, and takes some."""
+    simulator = Simulator(workflows=1, sessions=1)
+    (before,) = simulator.workflow_ids
+    added = [simulator.add_workflow(id="wanted", name="Tenants"), simulator.add_workflow()]
+    assert simulator.workflow_ids == (added[1], "wanted", before)
+    assert simulator.session_ids("wanted") == ()
+    assert (simulator.add_session("wanted"),) == simulator.session_ids("wanted")
+    with pytest.raises(ConfigurationError, match="'wanted'"):
+        simulator.add_workflow(id="wanted")
+    simulator.reset()
+    assert simulator.workflow_ids == (before,)
+
+
+def test_added_workflows_keep_the_order():
+    """Times fall along the list, and each has a name and an id of its own."""
+    organization = make_organization("own", 3, (3, 2))
+    for _ in range(3):
+        organization.add_workflow({})
+    for field in ("created_at", "id", "name"):
+        assert len({record[field] for record in organization.workflows}) == 5
+    times = [record["created_at"] for record in organization.workflows]
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize("status", sorted(STATUSES))
+def test_a_session_of_a_status(status):
+    """A session that is added with a status has the fields that go with it, and no others."""
+    organization = make_organization("own", 3, (0,))
+    key = organization.workflows[0]["id"]
+    handed_in = status in {"VERIFIED", "REJECTED", "SUBMITTED", "FAILED"}
+    for _ in range(20):
+        record = organization.add_session(key, {"status": status})
+        assert record["status"] == status
+        assert ("analysis_data" in record) == ("submitted_at" in record) == handed_in
 
 
 def test_arrived_sessions_keep_the_order():
