@@ -51,8 +51,10 @@ class ReadAhead(ABC, Generic[P]):
             if not self._tasks:
                 return await self.fetch()
             task = self._tasks[0]
-            # Unlike `await task`, this does not cancel the task along with the caller.
-            await asyncio.wait([task])
+            # Unlike `await task`, this does not cancel the task along with the caller. A page
+            # that was kept may come from a loop that is closed, on which nothing can wait.
+            if not task.done() or task.cancelled():
+                await asyncio.wait([task])
             if not (task.cancelled() and task.cancelling()):
                 return await self._hand_over(task)
 

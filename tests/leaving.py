@@ -6,7 +6,7 @@ import contextlib
 import anyio
 import pytest
 
-__all__ = ["CUT_OFF", "around", "body", "others"]
+__all__ = ["CUT_OFF", "around", "body", "others", "tasks_of_ours"]
 
 # Those that come from outside, while the block waits for something.
 CUT_OFF = ["timeout", "cancel", "move_on"]
@@ -15,6 +15,11 @@ CUT_OFF = ["timeout", "cancel", "move_on"]
 def others():
     """Give every task of the loop but the current one."""
     return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+def tasks_of_ours():
+    """Give the tasks that run code of the package, whoever else has tasks on the loop."""
+    return [each for each in others() if "deepidv_async" in each.get_coro().cr_code.co_filename]
 
 
 async def body(way, iterator):
@@ -30,25 +35,28 @@ async def body(way, iterator):
 
 
 @contextlib.asynccontextmanager
-async def around(way, seconds=0.1):
-    """Bring about what cuts the block off, after some seconds, and expect what comes of it."""
+async def around(way):
+    """Give a function that cuts the block off, if the way is one of those; expect what it does."""
     match way:
         case "raise":
             with pytest.raises(KeyError, match="mine"):
-                yield
+                yield _nothing
         case "timeout":
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    yield
+                async with asyncio.timeout(None) as limit:
+                    yield lambda: limit.reschedule(0)
         case "cancel":
             task = asyncio.current_task()
-            asyncio.get_running_loop().call_later(seconds, task.cancel)
             with pytest.raises(asyncio.CancelledError):
-                yield
+                yield task.cancel
             task.uncancel()
         case "move_on":
-            with anyio.move_on_after(seconds) as scope:
-                yield
+            with anyio.CancelScope() as scope:
+                yield scope.cancel
             assert scope.cancelled_caught
         case _:
-            yield
+            yield _nothing
+
+
+def _nothing():
+    """Cut nothing off: the block is left from inside."""
