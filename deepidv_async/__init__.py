@@ -176,7 +176,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
-_ROOMS = ("limits", "observe", "simulator")
+_ROOMS = ("limits", "observe", "simulator", "testing")
 
 
 def __getattr__(name: str) -> object:
