@@ -9,6 +9,7 @@ Not thread-safe: a bucket belongs to one event loop, and moves on when that one 
 import asyncio
 import contextlib
 import os
+import weakref
 from asyncio import get_running_loop
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -74,6 +75,7 @@ class TokenBucket:
         self._lanes = self._queue.lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        _after_fork(weakref.WeakMethod(self._forget_loop))
 
     @property
     def limit(self) -> RateLimit:
@@ -99,7 +101,7 @@ class TokenBucket:
             ConfigurationError: the bucket is at work on another event loop.
         """
         loop = get_running_loop()
-        if loop is not self._loop or os.getpid() != self._pid:
+        if loop is not self._loop:
             self._bind(loop)
         # Adding integers to floats would take a tenth of a grant's time.
         cost = 1.0 if cost == 1 and priority == "normal" else self._check(cost, priority)
@@ -237,6 +239,10 @@ class TokenBucket:
             )
         return None if deadline == float("inf") else float(max(-_LARGEST, min(deadline, _LARGEST)))
 
+    def _forget_loop(self) -> None:
+        """Let the next caller come to `_bind`, on the parent's loop object too."""
+        self._loop = None
+
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start on a loop, move to another one, or start afresh in a forked child.
 
@@ -251,3 +257,17 @@ class TokenBucket:
         self._loop, self._pid = loop, os.getpid()
         self._ledger.begin(self._clock.now(), loop=loop, empty=forked)
         self._queue.forget()
+
+
+def _after_fork(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
+    """Call `method` in each forked child; asking for the process with each permit took 0.3 µs."""
+
+    def call() -> None:
+        if (living := method()) is not None:
+            living()
+
+    getattr(os, "register_at_fork", _nothing)(after_in_child=call)
+
+
+def _nothing(*, after_in_child: Callable[[], None]) -> None:
+    """Stand in on Windows, which does not fork."""

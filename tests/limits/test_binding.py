@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import time
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -205,6 +206,25 @@ def test_a_forked_child_that_goes_on_with_its_parents_loop():
         assert in_child(work) >= 0.039
     finally:
         loop.close()
+
+
+def test_a_bucket_that_is_gone_is_not_kept_for_a_fork(monkeypatch):
+    """What a fork has to tell a bucket does not keep it alive, and tells a dead one nothing."""
+    told = []
+    monkeypatch.setattr(
+        os, "register_at_fork", lambda *, after_in_child: told.append(after_in_child)
+    )
+    bucket = make()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use(bucket, 1))
+    told[0]()
+    assert bucket._loop is None
+    loop.close()
+    gone = weakref.ref(bucket)
+    del bucket
+    gc.collect()
+    assert gone() is None
+    told[0]()
 
 
 @pytest.mark.asyncio
