@@ -25,7 +25,7 @@ FLOORS: list[list[str]] = [
         *("_structure", "_pages", "_records", "_hooks", "_body", "_shape", "_values", "_json"),
     ],
     ["_models", "_config", "_events", "_observers", "_failures"],
-    ["_status_errors", "_errors", "_history", "_redaction", "_clock"],
+    ["_status_errors", "_errors", "_history", "_redaction", "_clock", "_guard"],
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}
 
