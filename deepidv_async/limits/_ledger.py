@@ -79,9 +79,11 @@ class Ledger:
         """
         if self.began:
             before = self.read_clock()
-            self.level = self.level.carry_over(before, now, empty=empty)
             if self._epoch is not None:
+                # A clock of the user's may stand elsewhere on another loop: it was later once.
+                before = max(before, self.quota.now - self._epoch)
                 self._epoch += before - now
+            self.level = self.level.carry_over(before, now, empty=empty)
         else:
             # Until now its clock stood at 0.
             self.level.at += now
@@ -232,8 +234,6 @@ class Ledger:
             return wall
         if self._epoch is None:
             self._epoch = wall - now
-        # A clock of the user's may stand elsewhere on another loop; this time never goes back.
-        self._epoch = max(self._epoch, self.quota.now - now)
         return now + self._epoch
 
     def _check(self, now: float) -> None:

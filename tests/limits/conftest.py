@@ -12,15 +12,16 @@ class SteppedClock:
 
     Attributes:
         step: what the wall clock is off, in seconds.
+        behind: what the clock itself is behind the loop's, in seconds.
     """
 
     def __init__(self) -> None:
         self.began = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-        self.step = 0.0
+        self.step = self.behind = 0.0
         self.wall_read = 0
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() - self.behind
 
     def wall(self) -> datetime:
         self.wall_read += 1
