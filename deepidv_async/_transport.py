@@ -32,7 +32,7 @@ from deepidv_async._session import CLOSED, Session, Sessions
 from deepidv_async._wire import WireRequest, WireResponse
 from deepidv_async.limits import Permit
 
-__all__ = ["HTTPClient", "HTTPSession", "Transport"]
+__all__ = ["HTTPClient", "HTTPSession", "Transport", "shared_tls_context"]
 
 HTTPSession: TypeAlias = Session[Sender]
 _INJECTED_CLOSED: Final = "The http_client given to this client is closed."
@@ -44,7 +44,7 @@ with suppress(ImportError):
 _tls_context: ssl.SSLContext | None = None
 
 
-def _shared_tls_context() -> ssl.SSLContext:
+def shared_tls_context() -> ssl.SSLContext:
     """Make the process's TLS context, unless another thread has; 20 ms, so not on a loop.
 
     Raises:
@@ -137,7 +137,7 @@ class Transport:
             if session.client is None:  # else another call was quicker
                 context = _tls_context
                 if context is None:
-                    context = await anyio.to_thread.run_sync(_shared_tls_context)
+                    context = await anyio.to_thread.run_sync(shared_tls_context)
                 if self._sessions.closed:  # meanwhile: nobody would close what is opened now
                     raise ClientClosedError(CLOSED)
                 session.client = self._make(context)

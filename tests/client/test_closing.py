@@ -23,7 +23,7 @@ BODY = http_answer(b'{"workflows": []}')
 async def test_closing_while_the_first_call_makes_its_pool(monkeypatch):
     """A client closed before its pool was made makes none, and sends nothing."""
     started = threading.Event()
-    real = transport_module._shared_tls_context
+    real = transport_module.shared_tls_context
 
     def slow():
         started.set()
@@ -34,7 +34,7 @@ async def test_closing_while_the_first_call_makes_its_pool(monkeypatch):
         return BODY
 
     monkeypatch.setattr(transport_module, "_tls_context", None)
-    monkeypatch.setattr(transport_module, "_shared_tls_context", slow)
+    monkeypatch.setattr(transport_module, "shared_tls_context", slow)
     async with raw_server(answer) as server:
         client = make_client(base_url=server.base_url)
         call = asyncio.create_task(client.list_workflows())
