@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deepidv_async.cli._demo_count import Audit, Meter, Reading, Stream, busiest_second
-from deepidv_async.cli._output import make_table, status_style
+from deepidv_async.cli._tables import make_table, status_style
 from deepidv_async.cli._terminal import Terminal
 from deepidv_async.cli._text import printable
 from deepidv_async.simulator import RunningSimulator, Simulator

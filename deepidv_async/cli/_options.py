@@ -1,35 +1,61 @@
-"""Options that commands share, and what becomes of the errors that a command raises."""
+"""Options that commands share, and what becomes of the errors that a command raises.
+
+Light on purpose: help and completion load this module and click, but neither the client nor rich.
+"""
 
 import functools
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, TypeAlias, cast
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, TypeAlias
 
-import attrs
 import click
+from click.shell_completion import CompletionItem
 
-from deepidv_async import (
-    APIVersion,
-    AsyncDeepIDV,
-    AttemptStarted,
-    ConfigurationError,
-    DeepIDVError,
-    Event,
-    RateLimit,
-    Timeouts,
-)
-from deepidv_async.cli._exit import ExitCode, exit_code, hint
-from deepidv_async.cli._keys import read_key
-from deepidv_async.cli._output import OutputFormat
-from deepidv_async.cli._terminal import Terminal, silence
+from deepidv_async.cli._exit import ExitCode
+from deepidv_async.cli._terminal import Terminal
 
-__all__ = ["Connection", "client_options", "output_options", "parse_instant", "terminal_options"]
+__all__ = [
+    "STATUSES",
+    "Connection",
+    "Filters",
+    "OutputFormat",
+    "client_options",
+    "examples",
+    "filter_options",
+    "limit_option",
+    "output_option",
+    "page_size_option",
+    "terminal_options",
+]
 
 Command: TypeAlias = Callable[..., Any]
+Decorator: TypeAlias = Callable[[Command], Command]
+
+# Those of SessionStatus, whose module would load attrs; any other value is taken as well.
+STATUSES: Final = (
+    "PENDING",
+    "SUBMITTED",
+    "VERIFIED",
+    "REJECTED",
+    "VOIDED",
+    "EXPIRED",
+    "FAILED",
+)
 
 
-@attrs.frozen
-class Connection:
+class OutputFormat(StrEnum):
+    """The formats of `--output`."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+    FLAT = "flat"
+
+
+class Connection(NamedTuple):
     """How to reach the API, as given on the command line; `None` leaves it to the client.
 
     Attributes:
@@ -38,64 +64,36 @@ class Connection:
         api_version: which generation to speak.
         timeout: bound of each phase of an attempt, in seconds.
         deadline: bound of each page, waits and retries included, in seconds.
+        rate: requests per second at most.
+        per_day: requests per day at most; 0 for no limit.
         verbose: whether to tell every event.
     """
 
     api_key_file: str | None
     base_url: str | None
-    api_version: APIVersion | None
+    api_version: Any
     timeout: float | None
     deadline: float | None
+    rate: float | None
+    per_day: int | None
     verbose: bool
 
-    def open(self, terminal: Terminal) -> AsyncDeepIDV:
-        """Make the client.
 
-        Raises:
-            ConfigurationError: there is no key, or an option is malformed or contradicts
-                another.
-        """
-        if self.verbose and terminal.quiet:
-            raise ConfigurationError("--quiet and --verbose contradict each other.")
-        return AsyncDeepIDV(
-            read_key(self.api_key_file),
-            base_url=self.base_url,
-            api_version=self.api_version,
-            timeout=Timeouts() if self.timeout is None else self.timeout,
-            deadline=self.deadline,
-            # A program that is started again and again must not begin with a burst each time.
-            rate_limit=RateLimit(initial=1),
-            observers=[functools.partial(_tell, terminal)] if self.verbose else [],
-        )
+class Filters(NamedTuple):
+    """Which sessions are wanted, as given on the command line.
 
-
-def _tell(terminal: Terminal, event: Event) -> None:
-    if not isinstance(event, AttemptStarted):
-        told = " ".join(f"{name}={_figure(value)}" for name, value in _fields(event))
-        terminal.log(f"{type(event).__name__} {told}")
-
-
-def _fields(event: Event) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in attrs.asdict(event).items() if value is not None]
-
-
-def _figure(value: Any) -> str:
-    match value:
-        case float():
-            return f"{value:.3f}s"
-        case dict():
-            pairs = cast("dict[str, Any]", value).items()
-            return ",".join(f"{name}:{_figure(part)}" for name, part in pairs)
-        case _:
-            return str(value)
-
-
-def parse_instant(text: str) -> datetime:
-    """Read an instant in ISO 8601 with its zone.
-
-    Raises:
-        click.BadParameter: it is none, or has no zone.
+    Attributes:
+        since: made at or after this instant (aware).
+        until: made at or before this instant (aware).
+        statuses: with one of these; empty for any.
     """
+
+    since: datetime | None
+    until: datetime | None
+    statuses: tuple[str, ...]
+
+
+def _parse_instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
@@ -108,7 +106,11 @@ def parse_instant(text: str) -> datetime:
     return instant
 
 
-_CONNECTION: Final = (
+def _complete_status(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(status) for status in STATUSES if status.startswith(begun.upper())]
+
+
+_CONNECTION: Final[tuple[Decorator, ...]] = (
     click.option(
         "--api-key-file",
         metavar="PATH",
@@ -138,28 +140,70 @@ _CONNECTION: Final = (
         help="Bound of each page, waits and retries included. Default: none.",
     ),
     click.option(
+        "--rate",
+        type=float,
+        metavar="N",
+        help="Requests/s at most: less than 25 leaves room for others who use the key. "
+        "Default: 25, as published.",
+    ),
+    click.option(
+        "--per-day",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Requests per day at most; 0 for no limit. Default: 10000, as published.",
+    ),
+    click.option(
         "-v",
         "--verbose",
         is_flag=True,
         help="Tell every attempt, wait and retry on standard error.",
     ),
 )
-_OUTPUT: Final = (
+_FILTERS: Final[tuple[Decorator, ...]] = (
     click.option(
-        "-o",
-        "--output",
-        type=click.Choice([output.value for output in OutputFormat]),
-        help="Format of the records. Default: table on a terminal, jsonl elsewhere.",
+        "--since",
+        type=_parse_instant,
+        metavar="TIME",
+        help="Only sessions made at or after this instant, ISO 8601 with its zone.",
     ),
-    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records."),
+    click.option(
+        "--until",
+        type=_parse_instant,
+        metavar="TIME",
+        help="Only sessions made at or before this instant.",
+    ),
+    click.option(
+        "--status",
+        "statuses",
+        multiple=True,
+        metavar="STATUS",
+        shell_complete=_complete_status,
+        help="Only sessions with this status, for example VERIFIED; may be repeated.",
+    ),
 )
-_TERMINAL: Final = (
+_TERMINAL: Final[tuple[Decorator, ...]] = (
     click.option("-q", "--quiet", is_flag=True, help="Print data and errors only."),
     click.option("--no-color", is_flag=True, help="Print no colours; NO_COLOR says the same."),
 )
 
+limit_option: Final[Decorator] = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records."
+)
+page_size_option: Final[Decorator] = click.option(
+    "--page-size",
+    type=int,
+    metavar="N",
+    help="Sessions per request, 1 to 500 (v1 only). Default: 500, or what is needed.",
+)
 
-def _add(options: tuple[Callable[[Command], Command], ...], function: Command) -> Command:
+
+def examples(*lines: str) -> str:
+    """Write examples for the end of a command's help."""
+    # click keeps the lines of a paragraph that starts with a backspace.
+    return "\n  ".join(("\b\nExamples:", *lines))
+
+
+def _add(options: tuple[Decorator, ...], function: Command) -> Command:
     for option in reversed(options):
         function = option(function)
     return function
@@ -170,21 +214,41 @@ def client_options(function: Command) -> Command:
 
     @functools.wraps(function)
     def gather(**given: Any) -> Any:
-        names = [field.name for field in attrs.fields(Connection)]
-        connection = Connection(**{name: given.pop(name) for name in names})
-        return function(connection=connection, **given)
+        taken = {name: given.pop(name) for name in Connection._fields}
+        return function(connection=Connection(**taken), **given)
 
     return _add(_CONNECTION, gather)
 
 
-def output_options(function: Command) -> Command:
-    """Give a command `--output`, which it gets as an `OutputFormat` or `None`, and `--limit`."""
+def filter_options(function: Command) -> Command:
+    """Give a command the options that choose sessions; it gets them as `filters`."""
 
     @functools.wraps(function)
-    def gather(output: str | None, **given: Any) -> Any:
-        return function(output=OutputFormat(output) if output else None, **given)
+    def gather(**given: Any) -> Any:
+        taken = {name: given.pop(name) for name in Filters._fields}
+        return function(filters=Filters(**taken), **given)
 
-    return _add(_OUTPUT, gather)
+    return _add(_FILTERS, gather)
+
+
+def output_option(default: str, *formats: OutputFormat) -> Decorator:
+    """Make `--output`, which a command gets as an `OutputFormat`, or `None` if not given.
+
+    Args:
+        default: which one is taken then, in words.
+        formats: those that there are.
+    """
+
+    def convert(_: click.Context, __: click.Parameter, value: str | None) -> OutputFormat | None:
+        return None if value is None else OutputFormat(value)
+
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice([each.value for each in formats]),
+        callback=convert,
+        help=f"Format. Default: {default}.",
+    )
 
 
 def terminal_options(function: Command) -> Command:
@@ -195,21 +259,14 @@ def terminal_options(function: Command) -> Command:
         terminal = Terminal(no_color=no_color, quiet=quiet)
         try:
             return ExitCode(function(terminal=terminal, **given))
-        except DeepIDVError as error:
-            terminal.error(str(error))
-            if (cure := hint(error)) is not None:
-                terminal.note(cure)
-            return exit_code(error)
-        except ImportError as missing:
-            terminal.error(str(missing))
-            return ExitCode.USAGE
-        except KeyboardInterrupt:
-            return ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            silence()
-            return ExitCode.BROKEN_PIPE
-        except OSError as error:
-            terminal.error(error.strerror or str(error))
-            return ExitCode.FAILED
+        except click.ClickException:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            from deepidv_async.cli._failures import report  # noqa: PLC0415 - on use
+
+            code = report(terminal, error)
+            if code is None:
+                raise
+            return code
 
     return _add(_TERMINAL, guard)

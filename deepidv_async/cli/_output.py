@@ -1,64 +1,21 @@
-"""Output formats: how records become lines of a table, of JSON, of CSV.
+"""Writers: how records become lines of a table, of JSON, of CSV on standard output.
 
-`jsonl` and `csv` are written page by page and need no more memory than a page; `json` is one
-array, written the same way; a table has to know all its rows to set its columns.
+All but the table are written page by page and need no more memory than a page; `json` is one array
+all the same. A table has to know all its rows to set its columns.
 """
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import attrs
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
-from deepidv_async import Workflow, WorkflowSession
+from deepidv_async import Workflow
+from deepidv_async.cli._cells import Record, column_names, csv_row, csv_text, plain, tsv_text
+from deepidv_async.cli._options import OutputFormat
 from deepidv_async.cli._terminal import Terminal
-from deepidv_async.cli._text import json_text, printable, spreadsheet_cell
+from deepidv_async.cli._text import json_text
 
-__all__ = ["OutputFormat", "Record", "Writer", "make_table", "make_writer", "status_style"]
-
-Record: TypeAlias = Workflow | WorkflowSession
-
-# What a table shows, with its headers: nothing that tells about a person but ids, and no more
-# than 80 columns hold.
-_COLUMNS: Final[Mapping[type[Record], Mapping[str, str]]] = {
-    Workflow: {"id": "id", "name": "name", "status": "status", "created_at": "created"},
-    WorkflowSession: {
-        "id": "id",
-        "status": "status",
-        "created_at": "created (UTC)",
-        "type": "type",
-    },
-}
-_TIMES: Final[Mapping[type[Record], str]] = {
-    Workflow: "%Y-%m-%d",
-    WorkflowSession: "%Y-%m-%d %H:%M",
-}
-_STYLES: Final[Mapping[str, str]] = {
-    "VERIFIED": "green",
-    "active": "green",
-    "REJECTED": "red",
-    "FAILED": "red",
-    "PENDING": "yellow",
-    "SUBMITTED": "yellow",
-    "EXPIRED": "dim",
-    "VOIDED": "dim",
-    "inactive": "dim",
-}
-
-
-class OutputFormat(StrEnum):
-    """The formats of `--output`."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
+__all__ = ["Writer", "make_writer"]
 
 
 class Writer(Protocol):
@@ -73,17 +30,32 @@ class Writer(Protocol):
         ...
 
 
-def make_writer(output: OutputFormat, terminal: Terminal, kind: type[Record]) -> Writer:
-    """Make the writer of a format for one kind of record."""
+def make_writer(
+    output: OutputFormat,
+    terminal: Terminal,
+    kind: type[Record],
+    workflow_names: Mapping[str, str] | None = None,
+) -> Writer:
+    """Make the writer of a format for one kind of record.
+
+    Args:
+        output: the format.
+        terminal: where to.
+        kind: what is written.
+        workflow_names: by id, for a table of the sessions of several workflows; it may be
+            filled later.
+    """
     match output:
         case OutputFormat.TABLE:
-            return _TableWriter(terminal, kind)
+            return _TableWriter(terminal, kind, workflow_names)
         case OutputFormat.JSON:
             return _JSONWriter(terminal)
-        case OutputFormat.JSONL:
-            return _JSONLinesWriter(terminal)
+        case OutputFormat.CSV:
+            return _RowWriter(terminal, kind, csv_text)
+        case OutputFormat.TSV:
+            return _RowWriter(terminal, kind, tsv_text)
         case _:
-            return _CSVWriter(terminal, kind)
+            return _JSONLinesWriter(terminal)
 
 
 @attrs.define
@@ -95,7 +67,7 @@ class _JSONLinesWriter:
     def write(self, records: Sequence[Record]) -> None:
         ascii_only = not self._terminal.utf8
         for record in records:
-            self._terminal.data(json_text(record.to_dict(), ascii_only=ascii_only) + "\n")
+            self._terminal.data(json_text(plain(record), ascii_only=ascii_only) + "\n")
         self._terminal.flush()
 
     def finish(self) -> None:
@@ -113,7 +85,7 @@ class _JSONWriter:
         ascii_only = not self._terminal.utf8
         for record in records:
             self._terminal.data(",\n" if self._opened else "[\n")
-            self._terminal.data(json_text(record.to_dict(), ascii_only=ascii_only))
+            self._terminal.data(json_text(plain(record), ascii_only=ascii_only))
             self._opened = True
         self._terminal.flush()
 
@@ -122,31 +94,28 @@ class _JSONWriter:
         self._terminal.flush()
 
 
-class _CSVWriter:
+class _RowWriter:
     """A header and a row per record: all fields, nested ones as JSON."""
 
-    def __init__(self, terminal: Terminal, kind: type[Record]) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        kind: type[Record],
+        text_of: Callable[[Iterable[Sequence[str]]], str],
+    ) -> None:
         self._terminal = terminal
-        self._header: list[str] | None = [field.name for field in attrs.fields(kind)]
+        self._text_of = text_of
+        self._header: list[list[str]] = [column_names(kind)]
 
     def write(self, records: Sequence[Record]) -> None:
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        if self._header is not None:
-            rows.writerow(self._header)
-            self._header = None
-        rows.writerows([_cell(value) for value in record.to_dict().values()] for record in records)
-        self._terminal.data(text.getvalue())
+        rows = [*self._header, *map(csv_row, records)]
+        self._header.clear()
+        self._terminal.data(self._text_of(rows))
         self._terminal.flush()
 
     def finish(self) -> None:
-        """Nothing follows the last row."""
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return spreadsheet_cell(value if isinstance(value, str) else json_text(value))
+        """Write the header if nothing has come."""
+        self.write(())
 
 
 @attrs.define
@@ -155,57 +124,18 @@ class _TableWriter:
 
     _terminal: Terminal
     _kind: type[Record]
-    _rows: list[tuple[Text, ...]] = attrs.field(factory=list[Any])
+    _workflow_names: Mapping[str, str] | None
+    _records: list[Record] = attrs.field(factory=list[Record])
 
     def write(self, records: Sequence[Record]) -> None:
-        times = _TIMES[self._kind]
-        for record in records:
-            values = (getattr(record, name) for name in _COLUMNS[self._kind])
-            self._rows.append(tuple(_table_cell(value, times) for value in values))
+        self._records.extend(records)
 
     def finish(self) -> None:
-        count = len(self._rows)
+        count = len(self._records)
         if count:
-            self._terminal.show(self._table())
+            from deepidv_async.cli._tables import record_table  # noqa: PLC0415 - rich, on use
+
+            table = record_table(self._records, self._kind, self._workflow_names)
+            self._terminal.show(table)
         noun = "workflow" if self._kind is Workflow else "session"
         self._terminal.note(f"{count:,} {noun}{'' if count == 1 else 's'}")
-
-    def _table(self) -> Table:
-        table = make_table()
-        for name, header in _COLUMNS[self._kind].items():
-            if name == "id":
-                # It is there to be copied: narrow terminals fold the other columns.
-                table.add_column(
-                    header, no_wrap=True, min_width=max(row[0].cell_len for row in self._rows)
-                )
-            else:
-                table.add_column(header, overflow="fold")
-        for row in self._rows:
-            table.add_row(*row)
-        return table
-
-
-def make_table() -> Table:
-    """Make a table in the style of the house: no frame, a line under the header."""
-    return Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        header_style="bold",
-    )
-
-
-def _table_cell(value: str | datetime | None, times: str) -> Text:
-    match value:
-        case None:
-            return Text("-", style="dim")
-        case datetime():
-            return Text(format(value.astimezone(UTC), times))
-        case _:
-            return Text(printable(value), style=status_style(value))
-
-
-def status_style(status: str) -> str:
-    """Give the colour of a status, none for what is not published."""
-    return _STYLES.get(status, "")

@@ -7,10 +7,11 @@ import attrs
 import click
 
 from deepidv_async.cli._exit import ExitCode
+from deepidv_async.cli._options import examples, terminal_options
 from deepidv_async.cli._terminal import Terminal
 from deepidv_async.simulator import Simulator, serve
 
-__all__ = ["serve_simulator", "simulator_options"]
+__all__ = ["sim"]
 
 Command: TypeAlias = Callable[..., Any]
 
@@ -31,7 +32,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, str, str], ...]] = (
 )
 
 
-def simulator_options(function: Command) -> Command:
+def _simulator_options(function: Command) -> Command:
     """Give a command an option for each argument of `Simulator` that suits a command line."""
     fields = attrs.fields_dict(Simulator)
     for name, kind, metavar, text in reversed(_OPTIONS):
@@ -46,7 +47,7 @@ def simulator_options(function: Command) -> Command:
     return function
 
 
-def serve_simulator(
+def _serve(
     terminal: Terminal,
     *,
     host: str,
@@ -94,3 +95,30 @@ def serve_simulator(
         terminal.error(f"Cannot listen on {host}, port {port}: {reason}. Choose another --port.")
         return ExitCode.FAILED
     return ExitCode.OK
+
+
+@click.command(
+    epilog=examples(
+        "deepidv-async sim",
+        "deepidv-async sim --port 0 --sessions 2000 --latency 0.05",
+        "deepidv-async sim --rate 2 --burst 1",
+    )
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    metavar="N",
+    help="0 for any that is free.",
+)
+@click.option("--print-url", is_flag=True, help="Print the base URL alone, for scripts.")
+@_simulator_options
+@terminal_options
+def sim(*, terminal: Terminal, **options: Any) -> ExitCode:
+    """Serve a simulator of the API on this machine, until Ctrl-C.
+
+    It prints the two settings that point a client at it; its key is no secret.
+    """
+    return _serve(terminal, **options)

@@ -1,7 +1,8 @@
 """The terminal, or what stands in its place: two streams, colours, a counter while one waits.
 
 Data goes to standard output and everything else to standard error, so that data can be piped.
-Colours and moving lines are for people: they need a terminal that knows them.
+Colours and moving lines are for people: they need a terminal that knows them, and rich, which is
+loaded (50 ms) when something is drawn and not before.
 """
 
 import io
@@ -9,26 +10,20 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from typing import NoReturn, TextIO
+from functools import cached_property
+from typing import TYPE_CHECKING, TextIO
 
 import click
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
 
 from deepidv_async.cli._text import printable
 
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
 __all__ = ["Terminal", "silence"]
 
-# Nothing is cut off or wrapped where no terminal sets a width.
-_UNBOUNDED = 100_000
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> NoReturn:
-        """Raise as any stream does; rich would end the process with a code of its own."""
-        raise BrokenPipeError
+# With these rich takes a pipe for a terminal.
+_ASK_FOR_COLOURS = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 class _Nowhere(io.StringIO):
@@ -55,32 +50,33 @@ class Terminal:
         # place for the data a command is not worth its requests; messages can be left out.
         if sys.stdout is None:
             raise click.ClickException("Standard output is closed: there is nowhere to print.")
-        told: TextIO = _Nowhere() if sys.stderr is None else sys.stderr
-        for stream in (sys.stdout, told):
+        self._told: TextIO = _Nowhere() if sys.stderr is None else sys.stderr
+        for stream in (sys.stdout, self._told):
             if isinstance(stream, io.TextIOWrapper):
                 # A letter that the encoding lacks becomes an escape instead of an error.
                 stream.reconfigure(errors="backslashreplace")
         self.plain: bool = no_color or bool(os.environ.get("NO_COLOR"))
-        self.out: Console = self._console(sys.stdout)
-        self.err: Console = self._console(told)
         self.quiet: bool = quiet
 
-    def _console(self, stream: TextIO) -> Console:
-        console = _Console(
-            file=stream,
-            color_system=None if self.plain else "auto",
-            markup=False,
-            highlight=False,
-            emoji=False,
-        )
-        if not stream.isatty():
-            console.width = _UNBOUNDED
-        return console
+    def _console(self, stream: TextIO) -> "Console":
+        from deepidv_async.cli._console import make_console  # noqa: PLC0415 - on use
+
+        return make_console(stream, plain=self.plain)
+
+    @cached_property
+    def out(self) -> "Console":
+        """Standard output as rich draws on it."""
+        return self._console(sys.stdout)
+
+    @cached_property
+    def err(self) -> "Console":
+        """Standard error as rich draws on it."""
+        return self._console(self._told)
 
     @property
     def utf8(self) -> bool:
         """Whether standard output can hold every letter."""
-        return self.out.encoding.lower().replace("-", "") == "utf8"
+        return (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
 
     @property
     def shown(self) -> bool:
@@ -92,11 +88,16 @@ class Terminal:
         """Whether lines of standard output can be drawn over."""
         return self.shown and not self.out.is_dumb_terminal
 
+    @property
+    def watched(self) -> bool:
+        """Whether a person looks at standard error, and its lines can be drawn over."""
+        return not self.quiet and self._told.isatty() and not self.err.is_dumb_terminal
+
     def data(self, text: str) -> None:
         """Write `text` to standard output as it is."""
         sys.stdout.write(text)
 
-    def show(self, what: RenderableType = "") -> None:
+    def show(self, what: "RenderableType" = "") -> None:
         """Draw something for people on standard output."""
         # What is wider than the terminal is wrapped by it rather than cut off.
         self.out.print(what, crop=False)
@@ -108,15 +109,24 @@ class Terminal:
     def note(self, text: str) -> None:
         """Tell something on standard error that can be left out."""
         if not self.quiet:
-            self.err.print(Text(printable(text)), soft_wrap=True)
+            self._tell(text)
 
     def error(self, text: str) -> None:
         """Tell on standard error what went wrong."""
-        self.err.print(Text.assemble(("Error:", "red"), " ", printable(text)), soft_wrap=True)
+        self._tell(text, head="Error:", head_style="red")
 
     def log(self, text: str) -> None:
         """Tell a detail on standard error."""
-        self.err.print(Text(printable(text), style="dim"), soft_wrap=True)
+        self._tell(text, style="dim")
+
+    def _tell(self, text: str, *, head: str = "", head_style: str = "", style: str = "") -> None:
+        if self._told.isatty() or any(map(os.environ.get, _ASK_FOR_COLOURS)):
+            from deepidv_async.cli._console import styled  # noqa: PLC0415 - on use
+
+            self.err.print(styled(head, head_style, printable(text), style), soft_wrap=True)
+        else:
+            self._told.write(f"{head} {printable(text)}\n" if head else f"{printable(text)}\n")
+            self._told.flush()
 
     @contextmanager
     def counter(
@@ -132,39 +142,40 @@ class Terminal:
         Yields:
             A function that takes the new number.
         """
-        busy = beside_data and self.shown
-        if self.quiet or busy or not self.err.file.isatty() or self.err.is_dumb_terminal:
+        if (beside_data and self.shown) or not self.watched:
             yield lambda _: None
             return
-        line = Spinner("line", f"{noun} ...")
-        with _live(self.err, lambda: line, transient=True):
-            yield lambda count: line.update(text=f"{count:,} {noun} ...")
+        from deepidv_async.cli._console import Counter  # noqa: PLC0415 - on use
+
+        line = Counter(noun)
+        with self.watch(lambda: line.drawn):
+            yield line.count
 
     @contextmanager
-    def live(self, draw: Callable[[], RenderableType]) -> Generator[None, None, None]:
+    def watch(self, draw: "Callable[[], RenderableType]") -> Generator[None, None, None]:
+        """Keep on standard error what `draw` gives while the block runs; then it vanishes.
+
+        Only for a standard error that is `watched`.
+        """
+        from deepidv_async.cli._console import keep_drawn  # noqa: PLC0415 - on use
+
+        with keep_drawn(self.err, draw, transient=True):
+            yield
+
+    @contextmanager
+    def live(self, draw: "Callable[[], RenderableType]") -> Generator[None, None, None]:
         """Keep on standard output what `draw` gives, drawn over and over while the block runs.
 
         Where lines cannot be drawn over, it is drawn once, at the end.
         """
         if self.animated:
-            with _live(self.out, draw, transient=False):
+            from deepidv_async.cli._console import keep_drawn  # noqa: PLC0415 - on use
+
+            with keep_drawn(self.out, draw, transient=False):
                 yield
         else:
             yield
             self.show(draw())
-
-
-def _live(console: Console, draw: Callable[[], RenderableType], *, transient: bool) -> Live:
-    return Live(
-        console=console,
-        get_renderable=draw,
-        transient=transient,
-        refresh_per_second=12,
-        # rich would take both streams for this console while it draws: data for a file that is
-        # written at the same time would end up on the terminal.
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
 
 
 def silence() -> None:

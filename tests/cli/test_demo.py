@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from deepidv_async import AsyncDeepIDV, AttemptFinished, AttemptStarted, LimiterWaited, Workflow
-from deepidv_async.cli import _app, _demo
+from deepidv_async.cli import _demo
 from deepidv_async.cli._demo import run_demo
 from deepidv_async.cli._demo_count import Audit, Meter, Reading, Stream, audit, busiest_second
 from deepidv_async.cli._terminal import Terminal
@@ -31,7 +31,7 @@ def small(monkeypatch):
         made.append(Simulator(**{**options, "latency": 0.0, "jitter": 0.0}))
         return made[-1]
 
-    monkeypatch.setattr(_app, "run_demo", functools.partial(run_demo, sessions=SMALL))
+    monkeypatch.setattr(_demo, "run_demo", functools.partial(run_demo, sessions=SMALL))
     monkeypatch.setattr(_demo, "Simulator", make)
     return made
 
@@ -104,7 +104,7 @@ def test_a_429_is_a_failure(run, monkeypatch):
         return simulator
 
     monkeypatch.setattr(_demo, "Simulator", make)
-    monkeypatch.setattr(_app, "run_demo", functools.partial(run_demo, sessions=SMALL))
+    monkeypatch.setattr(_demo, "run_demo", functools.partial(run_demo, sessions=SMALL))
     result = run("demo")
     assert result.exit_code == 1
     assert "Failed: the counts agree, 429s: 1" in result.stdout
@@ -156,7 +156,7 @@ def test_an_error_of_the_client(run, monkeypatch):
         return simulator
 
     monkeypatch.setattr(_demo, "Simulator", make)
-    monkeypatch.setattr(_app, "run_demo", functools.partial(run_demo, sessions=SMALL))
+    monkeypatch.setattr(_demo, "run_demo", functools.partial(run_demo, sessions=SMALL))
     result = run("demo")
     assert result.exit_code == 8
     assert result.stderr.startswith("Error: HTTP 404")

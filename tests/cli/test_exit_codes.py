@@ -8,8 +8,9 @@ import pytest
 
 import deepidv_async
 from deepidv_async import AsyncDeepIDV, RetryPolicy
-from deepidv_async.cli import _app, _options
-from deepidv_async.cli._exit import ExitCode, exit_code
+from deepidv_async.cli import _app, _connection, _listing, _options, _sim
+from deepidv_async.cli._exit import ExitCode
+from deepidv_async.cli._failures import exit_code
 from deepidv_async.simulator import Fault
 
 CODES = {
@@ -38,8 +39,9 @@ CODES = {
 def _errors():
     return {
         name: value
-        for name, value in vars(deepidv_async).items()
-        if inspect.isclass(value) and issubclass(value, deepidv_async.DeepIDVError)
+        for name in deepidv_async.__all__
+        if inspect.isclass(value := getattr(deepidv_async, name))
+        and issubclass(value, deepidv_async.DeepIDVError)
     }
 
 
@@ -47,7 +49,7 @@ def _errors():
 def no_retries(monkeypatch):
     """Let a fault that would be retried come through at once."""
     impatient = functools.partial(AsyncDeepIDV, retry=RetryPolicy(max_retries=0))
-    monkeypatch.setattr(_options, "AsyncDeepIDV", impatient)
+    monkeypatch.setattr(_connection, "AsyncDeepIDV", impatient)
 
 
 def test_every_error_has_its_code():
@@ -104,6 +106,9 @@ def test_a_host_that_does_not_answer(run, api, no_retries, option):
     assert "0.05 s" in result.stderr
 
 
+_BACKWARDS = ["--since", "2026-05-06T00:00:01Z", "--until", "2026-05-06T00:00:00Z"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -122,9 +127,14 @@ def test_a_host_that_does_not_answer(run, api, no_retries, option):
         ["sessions", ""],
         ["sessions", "."],
         ["sessions", "a/b"],
+        ["sessions", "wf_1", "--all"],
         ["sessions", "wf_1", "--page-size", "10"],
-        ["sessions", "wf_1", "--since", "2026-05-06T00:00:00Z"],
-        ["sessions", "wf_1", "--until", "2026-05-06T00:00:00Z"],
+        ["sessions", "--all", "--page-size", "10"],
+        ["sessions", "wf_1", "--rate", "0"],
+        ["sessions", "wf_1", "--per-day", "-1"],
+        ["sessions", "wf_1", "-o", "flat"],
+        ["sessions", "wf_1", *_BACKWARDS],
+        ["sessions", "wf_1", "--api-version", "v1", *_BACKWARDS],
         ["sessions", "wf_1", "--api-version", "v1", "--page-size", "0"],
         ["sessions", "wf_1", "--api-version", "v1", "--page-size", "501"],
         ["sessions", "wf_1", "--api-version", "v1", "--since", "2026-05-06"],
@@ -133,6 +143,16 @@ def test_a_host_that_does_not_answer(run, api, no_retries, option):
         ["sim", "--workflows", "-1"],
         ["sim", "--port", "65536"],
         ["demo", "extra"],
+        ["stats", "--page-size", "10"],
+        ["stats", "-o", "csv"],
+        ["stats", *_BACKWARDS],
+        ["export"],
+        ["export", "/"],
+        ["export", "/dev/null"],
+        ["export", "nowhere.jsonl", "--page-size", "10"],
+        ["export", "nowhere.jsonl", *_BACKWARDS],
+        ["export", "nowhere.jsonl", "-o", "table"],
+        ["doctor", "extra"],
     ],
     ids=" ".join,
 )
@@ -158,11 +178,13 @@ def test_help_and_version(run):
     assert (result.exit_code, result.stderr) == (0, "")
     for code in ExitCode:
         assert f" {int(code)} " in result.stdout
-    for name in _app.cli.commands:
+    for name, (_, told) in _app.COMMANDS.items():
         assert f"  {name} " in result.stdout
         page = run(name, "-h")
         assert (page.exit_code, page.stderr) == (0, "")
         assert page.stdout.isascii()
+        assert f"\n  {told}\n" in page.stdout
+        assert f"Examples:\n    deepidv-async {name}" in page.stdout
     assert "Examples:" in result.stdout
     assert "_DEEPIDV_ASYNC_COMPLETE" in result.stdout
     assert run("--version").stdout == f"deepidv-async {deepidv_async.__version__}\n"
@@ -198,15 +220,20 @@ def test_an_error_without_a_number(run, api, monkeypatch):
     assert run("workflows").stderr == "Error: not quite right\n"
 
 
-def test_a_mistake_of_ours_is_not_hidden(run, api, monkeypatch):
+@pytest.mark.parametrize(
+    "mistake", [ZeroDivisionError(), ModuleNotFoundError("no", name="deepidv_async.lost")]
+)
+@pytest.mark.parametrize("command", ["workflows", "sim"])
+def test_a_mistake_of_ours_is_not_hidden(run, api, monkeypatch, command, mistake):
     """Only expected errors become messages: a bug shows its traceback."""
 
-    def fail(self):
-        raise ZeroDivisionError
+    def fail(*_, **__):
+        raise mistake
 
     monkeypatch.setattr(_options.Terminal, "flush", fail)
-    with pytest.raises(ZeroDivisionError):
-        run("workflows")
+    monkeypatch.setattr(_sim, "serve", fail)
+    with pytest.raises(type(mistake)):
+        run(command)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +251,7 @@ def test_what_a_command_raises(run, api, monkeypatch, raised, code):
     async def fail(*_, **__):
         raise raised
 
-    monkeypatch.setattr(_app, "print_records", fail)
+    monkeypatch.setattr(_listing._Listing, "run", fail)
     result = run("workflows")
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith("Error: ") == (code < 100)

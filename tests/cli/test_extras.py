@@ -22,7 +22,7 @@ sys.exit(deepidv_async.cli.main(sys.argv[2:]))
     ("library", "command", "extra"),
     [
         ("click", "--help", "cli"),
-        ("rich", "workflows", "cli"),
+        ("rich", "demo", "cli"),
         ("starlette", "demo", "simulator"),
         ("uvicorn", "sim", "simulator"),
     ],

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deepidv_async.cli import _listing
+from deepidv_async.cli import _listing, _reading
 from deepidv_async.simulator import Fault
 
 HOSTILE = '=1+1 [red]\x1b[2J\u202e"é'
@@ -234,20 +234,20 @@ def test_a_failure_on_the_way(run, api, workflow_id, output):
 def test_pages_are_handed_over_as_they_come(run, api, workflow_id, output, monkeypatch):
     """After each page its records are on their way, before the next page is asked for."""
     flushed, asked = [], []
-    next_page, flush = _listing._next_page, _listing.Terminal.flush
+    next_batch, flush = _reading.next_batch, _listing.Terminal.flush
 
-    async def watch(pages, progress):
+    async def watch(pages, where):
         asked.append(len(flushed))
-        return await next_page(pages, progress)
+        return await next_batch(pages, where)
 
     def count(terminal):
         flushed.append(terminal)
         flush(terminal)
 
-    monkeypatch.setattr(_listing, "_next_page", watch)
+    monkeypatch.setattr(_reading, "next_batch", watch)
     monkeypatch.setattr(_listing.Terminal, "flush", count)
     run("sessions", workflow_id, "--api-version", "v1", "--page-size", "50", "-o", output)
-    assert asked == [0, 1, 2, 3]
+    assert asked == [0, 1, 2]
 
 
 def test_a_program_started_often_begins_without_a_burst(run, api, workflow_id):

@@ -105,5 +105,6 @@ def test_a_failure_without_a_reason(run, monkeypatch):
 
 def test_commands_stand_alone():
     """Every command can be interrupted, be quiet and be colourless."""
-    for command in _app.cli.commands.values():
+    for name in _app.COMMANDS:
+        command = _app.cli.get_command(None, name)
         assert {"quiet", "no_color"} <= {parameter.name for parameter in command.params}

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from deepidv_async.cli import _sim, main
+from deepidv_async.cli._app import COMMANDS as COMMAND_NAMES
 from deepidv_async.simulator import running_simulator
 
 ROOT = Path(__file__).parents[2]
@@ -152,4 +153,4 @@ def test_a_line_is_taken_apart():
 def test_there_is_something_to_check():
     """The commands of the command line are among those that are found."""
     ours = {command.arguments[:1] for command in COMMANDS if command.program == "deepidv-async"}
-    assert {("demo",), ("workflows",), ("sessions",), ("sim",)} <= ours
+    assert {(name,) for name in COMMAND_NAMES} <= ours

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import inspect
+import json
 import logging
 import re
 import typing
@@ -12,6 +13,7 @@ import attrs
 import click
 import httpx
 import pytest
+from click.testing import CliRunner
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -39,12 +41,12 @@ from deepidv_async import (
 )
 from deepidv_async._failures import _TOLD, failure_of
 from deepidv_async._retry import Retry
-from deepidv_async.cli._app import cli
+from deepidv_async.cli import _app
 from deepidv_async.cli._exit import ExitCode
 from deepidv_async.observe import OpenTelemetry
 from deepidv_async.observe._error_log import _told
 from deepidv_async.observe._event_log import _LINES
-from deepidv_async.simulator import Fault, Simulator
+from deepidv_async.simulator import Fault, Simulator, running_simulator
 from deepidv_async.simulator._control import control_routes
 from deepidv_async.testing import Failure, FakeDeepIDV, plugin
 
@@ -63,6 +65,7 @@ MODULES = [
 # Names of the standard library and of httpx that the pages mention.
 FOREIGN = {"TaskGroup"}
 
+COMMANDS = {name: _app.cli.get_command(None, name) for name in _app.COMMANDS}
 ERRORS = {
     name: value
     for name in deepidv_async.__all__
@@ -249,7 +252,7 @@ def test_the_commands():
         name: " ".join(
             [name, *(p.human_readable_name for p in c.params if isinstance(p, click.Argument))]
         )
-        for name, c in cli.commands.items()
+        for name, c in COMMANDS.items()
     }
     assert sorted(first_codes(DOCS / "cli.md", "Command")) == sorted(said.values())
 
@@ -258,12 +261,34 @@ def test_the_options_of_the_listings():
     """The table of options has those of `workflows` and `sessions`, and no other."""
     options = {
         option
-        for command in (cli.commands["workflows"], cli.commands["sessions"])
+        for command in (COMMANDS["workflows"], COMMANDS["sessions"])
         for parameter in command.params
         if isinstance(parameter, click.Option)
         for option in parameter.opts
     }
     assert set(first_codes(DOCS / "cli.md", "Option")) == options
+
+
+def test_the_options_of_the_export():
+    """Its table has those that the listings have not, and `--output`, which has other formats."""
+    own, shared = (
+        {option for each in COMMANDS[name].params for option in each.opts if "-" in option}
+        for name in ("export", "sessions")
+    )
+    said = set(first_codes(DOCS / "cli.md", "Option of `export`"))
+    assert said == (own - shared) | {"-o", "--output"}
+    formats = first_codes(DOCS / "cli.md", "Format")
+    (output,) = [each for each in COMMANDS["export"].params if each.name == "output"]
+    assert formats == list(output.type.choices)
+
+
+def test_the_checks_of_the_doctor(monkeypatch):
+    """The table of checks has each one, in their order."""
+    monkeypatch.setenv("DEEPIDV_API_KEY", "sim-key")
+    with running_simulator(workflows=1) as api:
+        result = CliRunner().invoke(_app.cli, ["doctor", "--base-url", api.base_url, "-o", "json"])
+    names = [check["name"] for check in json.loads(result.output)["checks"]]
+    assert first_codes(DOCS / "cli.md", "Check") == names
 
 
 def test_the_exit_codes():

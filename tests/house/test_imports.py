@@ -35,7 +35,7 @@ HOMES = {
     "httpx2": {"_sender"},
     "httpcore": {"_pool"},
     "certifi": {"_transport"},
-    "ssl": {"_transport", "_pool"},
+    "ssl": {"_transport", "_pool", "cli"},  # the doctor looks at certificates
     "cattrs": {"_structure"},
     "msgspec": {"_json"},
     "click": {"cli"},
