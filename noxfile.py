@@ -79,8 +79,22 @@ def typing(session: nox.Session) -> None:
     session.run("mypy")
     session.run("pyright", env=ENV)
     # It judges the installed package, so it must not find the tree.
+    promises = Path("tests/typing/base.py").resolve()
+    bare = _make_bare(session, ".")
     session.chdir(session.create_tmp())
     session.run("pyright", "--ignoreexternal", "--verifytypes", PACKAGE, env=ENV)
+    # And as users have it who install no extra: httpx2, which `http_client` also takes, is missing.
+    session.run("mypy", "--strict", "--python-executable", bare, str(promises))
+    session.run("pyright", "--pythonpath", bare, str(promises), env=ENV)
+
+
+def _make_bare(session: nox.Session, package: str) -> str:
+    """Make an environment with the package and its base dependencies only; give its Python."""
+    bare = Path(session.create_tmp(), "bare").resolve()
+    session.run("python", "-m", "venv", "--clear", str(bare))
+    python = str(bare / ("Scripts" if os.name == "nt" else "bin") / "python")
+    session.run(python, "-m", "pip", "install", "-q", package, external=True)
+    return python
 
 
 @nox.session
@@ -118,11 +132,7 @@ def package(session: nox.Session) -> None:
 
 def _try_alone(session: nox.Session, wheel: str) -> None:
     """Install the wheel with its base dependencies only and use it."""
-    bare = Path(session.create_tmp(), "bare")
-    session.run("python", "-m", "venv", "--clear", str(bare))
-    bin_dir = bare / ("Scripts" if os.name == "nt" else "bin")
-    python = str(bin_dir / "python")
-    session.run(python, "-m", "pip", "install", "-q", wheel, external=True)
+    python = _make_bare(session, wheel)
     session.run(python, "-m", "pip", "check", external=True)
     session.run(python, "-W", "error", "-c", _ALONE, external=True, env=ENV)
 
@@ -131,7 +141,7 @@ _ALONE = f"""
 import importlib.metadata, importlib.util, {PACKAGE}, {PACKAGE}.testing
 assert importlib.metadata.version("deepidv-async") == {PACKAGE}.__version__
 assert [name for name in {PACKAGE}.__all__ if not hasattr({PACKAGE}, name)] == []
-for extra in ("click", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
+for extra in ("click", "httpx2", "msgspec", "rich", "starlette", "uvicorn", "opentelemetry"):
     assert importlib.util.find_spec(extra) is None, extra
 """
 

@@ -10,7 +10,7 @@ import httpx
 from deepidv_async._errors import ConfigurationError
 from deepidv_async.simulator import Fault
 
-__all__ = ["Failure", "FailureKind", "as_fault"]
+__all__ = ["Failure", "FailureKind", "as_fault", "error_of"]
 
 FailureKind: TypeAlias = Literal[
     "refused",
@@ -87,12 +87,15 @@ class Failure(Fault):
             return self.kind.removesuffix("-timeout")
         return None
 
-    def error(self, request: httpx.Request) -> Exception:
-        """Make the exception that the HTTP library would raise."""
-        if isinstance(self.kind, str):
-            kind, text = _ERRORS[self.kind]
-            return kind(text, request=request)
-        return self.kind if isinstance(self.kind, Exception) else self.kind("planned by a test")
+
+def error_of(failure: Failure, request: httpx.Request) -> Exception:
+    """Make the exception that the HTTP library would raise."""
+    if isinstance(failure.kind, str):
+        kind, text = _ERRORS[failure.kind]
+        return kind(text, request=request)
+    if isinstance(failure.kind, Exception):
+        return failure.kind
+    return failure.kind("planned by a test")
 
 
 def as_fault(planned: object) -> Fault:

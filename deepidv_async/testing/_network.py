@@ -16,7 +16,7 @@ import httpx
 from deepidv_async.simulator._endpoints import find_call
 from deepidv_async.simulator._engine import Engine
 from deepidv_async.simulator._exchange import Answer, Arrival
-from deepidv_async.testing._failures import Failure
+from deepidv_async.testing._failures import Failure, error_of
 from deepidv_async.testing._sent import SentRequest, remember
 
 __all__ = ["FakeHTTPClient", "InProcess"]
@@ -52,7 +52,7 @@ class InProcess(httpx.AsyncBaseTransport):
         wait, patience = answer.delay, _patience(request, "read")
         if wait > patience or (failure and failure.phase == "read"):
             failure, wait = Failure("read-timeout"), patience if patience < math.inf else wait
-        error = failure.error(request) if failure else None
+        error = error_of(failure, request) if failure else None
         self._note(request, arrival, answer.reply.status, error)
         await self._engine.clock.sleep(wait)
         if error and failure and failure.kind != "cut-off":
@@ -60,7 +60,7 @@ class InProcess(httpx.AsyncBaseTransport):
         return _response(request, answer, cut_off=error)
 
     async def _lose(self, request: httpx.Request, arrival: Arrival, failure: Failure) -> NoReturn:
-        error = failure.error(request)
+        error = error_of(failure, request)
         self._note(request, arrival, None, error)
         patience = _patience(request, failure.phase) if failure.phase else 0.0
         await self._engine.clock.sleep(failure.delay + (patience if patience < math.inf else 0.0))

@@ -65,6 +65,12 @@ def plans(fake: FakeDeepIDV) -> None:
     fake.plan(httpx.ReadError("gone"), OSError, Failure("refused"), Failure(OSError, delay=1))
     fake.plan(workflows_body([]), sessions_body([]))
     fake.plan(None)  # type: ignore[arg-type]  # no answer  # pyright: ignore[reportArgumentType] - no answer
+    failure = Failure("cut-off", delay=1, times=None, path="/v1/*")
+    assert_type(failure.phase, str | None)
+    assert_type(failure.lost, bool)
+    assert_type(failure.times, int | None)
+    by_name: object = failure.kind
+    del by_name
     Failure("nonsense")  # type: ignore[arg-type]  # no kind  # pyright: ignore[reportArgumentType] - no kind
 
 
