@@ -77,9 +77,13 @@ class DeepIDVError(Exception):
     Attributes:
         message: what happened and what to do, for developers.
         user_message: a sentence that an application may show to its own end user.
+        user_status: the HTTP status that goes with that sentence, for a service that answers its
+            own callers. It is never the API's word about our key or our limit: a caller would
+            take a 401, 402 or 429 for its own.
     """
 
     user_message: ClassVar[str] = UNEXPECTED
+    user_status: ClassVar[int] = 502
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -124,24 +128,28 @@ class ConfigurationError(DeepIDVError):
     """The client cannot be made from these settings, or not be used in this place."""
 
     user_message: ClassVar[str] = SET_UP
+    user_status: ClassVar[int] = 500
 
 
 class UnsupportedByAPIVersionError(DeepIDVError):
     """The API generation in use cannot honour an argument; the message names one that can."""
 
     user_message: ClassVar[str] = SET_UP
+    user_status: ClassVar[int] = 500
 
 
 class InvalidArgumentError(DeepIDVError, ValueError):
     """An argument was refused before any request was made."""
 
     user_message: ClassVar[str] = "The request cannot be made with this input."
+    user_status: ClassVar[int] = 400
 
 
 class ClientClosedError(DeepIDVError, RuntimeError):
     """The client was closed; make a new one."""
 
     user_message: ClassVar[str] = UNREACHABLE
+    user_status: ClassVar[int] = 503
 
 
 class APIConnectionError(DeepIDVError):
@@ -154,6 +162,7 @@ class APIConnectionError(DeepIDVError):
     """
 
     user_message: ClassVar[str] = UNREACHABLE
+    user_status: ClassVar[int] = 503
 
     def __init__(
         self,
@@ -180,6 +189,7 @@ class APITimeoutError(APIConnectionError):
     """
 
     user_message: ClassVar[str] = BUSY
+    user_status: ClassVar[int] = 504
 
     def __init__(
         self,
@@ -205,6 +215,7 @@ class DeadlineExceededError(DeepIDVError, TimeoutError):
     """
 
     user_message: ClassVar[str] = BUSY
+    user_status: ClassVar[int] = 504
 
     def __init__(
         self,

@@ -80,6 +80,7 @@ class BadRequestError(APIStatusError):
     """400: the API refused the request's parameters; `hints` may tell which."""
 
     user_message: ClassVar[str] = "The request was not understood. Please check the input."
+    user_status: ClassVar[int] = 400
     advice: ClassVar[str] = "Check the ids, dates and page size that were passed."
 
 
@@ -87,6 +88,7 @@ class AuthenticationError(APIStatusError):
     """401, or 403 for a missing key and the gateway's `Forbidden`: the key is not accepted."""
 
     user_message: ClassVar[str] = SET_UP
+    user_status: ClassVar[int] = 500
     advice: ClassVar[str] = (
         "Check DEEPIDV_API_KEY: the key is missing, mistyped, expired, or was replaced by a "
         "regenerated one (Admin Console, Settings, API Keys)."
@@ -97,6 +99,7 @@ class InsufficientFundsError(APIStatusError):
     """402: the organization's balance or subscription does not cover the call."""
 
     user_message: ClassVar[str] = SET_UP
+    user_status: ClassVar[int] = 500
     advice: ClassVar[str] = "Top up the balance or renew the subscription in the Admin Console."
 
 
@@ -104,6 +107,7 @@ class PermissionDeniedError(APIStatusError):
     """403: the key is valid, but may not do this (a sandbox key, another organization's id)."""
 
     user_message: ClassVar[str] = "This record is not available."
+    user_status: ClassVar[int] = 404
     advice: ClassVar[str] = (
         "The key is accepted but may not see this: use a live key of the organization that "
         "owns the workflow."
@@ -114,6 +118,7 @@ class NotFoundError(APIStatusError):
     """404: there is no such workflow."""
 
     user_message: ClassVar[str] = "This record does not exist."
+    user_status: ClassVar[int] = 404
     advice: ClassVar[str] = "Check the id; list_workflows() gives those that exist."
 
 
@@ -121,6 +126,7 @@ class EndpointNotServedError(NotFoundError):
     """The host does not serve this path at all; the message prints the setting to change."""
 
     user_message: ClassVar[str] = SET_UP
+    user_status: ClassVar[int] = 500
     advice: ClassVar[str] = ""
 
 
@@ -131,6 +137,7 @@ class RateLimitError(APIStatusError):
     """
 
     user_message: ClassVar[str] = BUSY
+    user_status: ClassVar[int] = 503
     advice: ClassVar[str] = (
         "Another program may share this key: share one limiter between clients "
         "(rate_limit=first.rate_limiter) or lower RateLimit(per_second=...)."
@@ -163,4 +170,5 @@ class ServerError(APIStatusError):
     """5xx: the API, or the gateway in front of it, failed."""
 
     user_message: ClassVar[str] = BUSY
+    user_status: ClassVar[int] = 503
     advice: ClassVar[str] = "Try again later; if it lasts, give the request id to the vendor."

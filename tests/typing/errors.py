@@ -37,6 +37,7 @@ def every(error: DeepIDVError) -> None:
     assert_type(error.message, str)
     assert_type(error.user_message, str)
     assert_type(type(error).user_message, str)
+    assert_type(error.user_status, int)
     assert_type(error.to_dict(), dict[str, Any])
     exception: Exception = error
     del exception

@@ -324,6 +324,18 @@ def test_a_user_message_is_a_sentence(error):
     assert not {"api", "key", "http", "quota", "429"} & set(said.lower().split())
 
 
+@pytest.mark.parametrize("error", EVERY, ids=named)
+def test_a_user_status_is_never_the_api_s(error):
+    """What a service answers its own caller with does not blame him for our key or our limit."""
+    said = error.user_status
+    assert said in {400, 404, 500, 502, 503, 504}
+    theirs = (BadRequestError, InvalidArgumentError, NotFoundError, PermissionDeniedError)
+    blamed = isinstance(error, theirs) and not isinstance(error, EndpointNotServedError)
+    assert (said < 500) == blamed
+    # "Please try again in a moment" goes with the statuses that mean the same to a program.
+    assert ("in a moment" in error.user_message) == (said in {503, 504})
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
