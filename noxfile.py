@@ -50,6 +50,20 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def httpx2(session: nox.Session) -> None:
+    """Run the tests with clients that send through an injected httpx2.AsyncClient.
+
+    What makes no client has nothing to change, and is left out: decoding, limits and the papers;
+    so is what starts programs, which make their own.
+    """
+    session.install(EXTRAS, "--group", "test")
+    folders = ("cli", "client", "house/test_examples.py", "observe", "simulator", "testing", "unit")
+    chosen = session.posargs or [f"tests/{folder}" for folder in folders]
+    env = ENV | {"PYTHONPATH": "tests"}
+    session.run("python", "-m", "pytest", "-q", "-p", "httpx2_mode", *chosen, env=env)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that pyproject.toml admits."""
     session.install("uv")

@@ -249,6 +249,7 @@ async def _no_calls(*_):
     return ()
 
 
+@pytest.mark.own_pool("an injected client has proxies of its own")
 def test_a_proxy_that_is_not_for_this_host(run, api, monkeypatch):
     """`NO_PROXY` makes exceptions, and this machine itself is never asked through one."""
     monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
@@ -301,6 +302,7 @@ async def _pipe(reader, writer):
     writer.close()
 
 
+@pytest.mark.own_pool("an injected client has a context of its own")
 def test_tls(run, secure):
     """Over TLS: version, trust and the end of the certificate, and all checks behind it."""
     result = run("doctor", "--base-url", secure)

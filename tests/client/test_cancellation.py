@@ -115,6 +115,7 @@ async def test_a_call_cancelled_on_the_wire_counts_as_written():
     assert set(ledger.told) == {"written"}
 
 
+@pytest.mark.own_pool("counts the turns of the loop before it writes")
 async def test_a_call_cancelled_before_it_began_gives_the_permit_back():
     """A task that is cancelled before its first step into the HTTP client has sent nothing."""
     ledger = Ledger()

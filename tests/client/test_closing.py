@@ -19,6 +19,7 @@ from support import BASE, make_client, sessions_body, workflows_body
 BODY = http_answer(b'{"workflows": []}')
 
 
+@pytest.mark.own_pool("an injected client is there already")
 @pytest.mark.asyncio
 async def test_closing_while_the_first_call_makes_its_pool(monkeypatch):
     """A client closed before its pool was made makes none, and sends nothing."""

@@ -239,6 +239,7 @@ async def test_a_body_is_closed_before_the_call_ends(monkeypatch):
             assert body.closed
 
 
+@pytest.mark.own_pool("an injected client has proxies of its own")
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 async def test_loopback_needs_no_proxy(monkeypatch, name):
     """A proxy of the environment is not asked for this machine's own addresses."""

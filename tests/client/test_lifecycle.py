@@ -137,6 +137,7 @@ def test_construction_does_no_io_and_builds_no_tls_context(monkeypatch):
     assert repr(client) == "AsyncDeepIDV('https://api.deepidv.com', api_version='legacy')"
 
 
+@pytest.mark.own_pool("an injected client has a context of its own")
 @pytest.mark.asyncio
 @respx.mock
 async def test_the_tls_context_is_made_once_and_off_the_loop(monkeypatch):
@@ -193,6 +194,7 @@ def test_it_rebinds_when_its_loop_is_closed():
     asyncio.run(client.aclose())
 
 
+@pytest.mark.own_pool("an injected client is one for all loops")
 def test_connections_of_a_closed_loop_are_not_used_again():
     """The second loop gets a pool and a gate of its own."""
 
@@ -281,6 +283,7 @@ async def test_a_forked_child_starts_clean():
     assert told == [[True, True]]
 
 
+@pytest.mark.own_pool("an injected client is one for all processes")
 @pytest.mark.asyncio
 async def test_the_parents_connections_are_left_alone(monkeypatch):
     """In a child the parent's session is kept aside: neither used nor collected."""
@@ -328,6 +331,7 @@ async def test_a_client_made_before_the_fork(monkeypatch):
     assert forks == [ProcessForked(parent=parent, child=parent + 1)]
 
 
+@pytest.mark.own_pool("an injected client is not ours to close")
 @pytest.mark.asyncio
 @respx.mock
 async def test_a_dropped_client_warns():
@@ -342,6 +346,7 @@ async def test_a_dropped_client_warns():
     await session.client.aclose()
 
 
+@pytest.mark.own_pool("an injected client has a context of its own")
 @pytest.mark.asyncio
 async def test_certificates_that_cannot_be_loaded(monkeypatch, tmp_path):
     """A wrong SSL_CERT_FILE is named as the cause, and a right one later works."""

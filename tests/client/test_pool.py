@@ -21,7 +21,7 @@ from deepidv_async._pool import Pool
 from raw_server import http_answer, raw_server
 from support import make_client
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.own_pool("is about nothing else")]
 
 BODY = http_answer(b'{"workflows": [{"id": "wf_1"}]}')
 ONCE = RetryPolicy(max_retries=0)

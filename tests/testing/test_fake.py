@@ -8,6 +8,7 @@ import traceback
 
 import attrs
 import httpx
+import httpx2
 import pytest
 
 from deepidv_async import (
@@ -216,11 +217,13 @@ async def test_code_that_makes_its_own_client():
                 await client.list_workflows()
             async with AsyncDeepIDV(api_version="v1", http_client=httpx.AsyncClient()) as client:
                 await client.with_options(deadline=60).list_workflows()
-            assert fake.clock.now() == 20
+            async with AsyncDeepIDV(http_client=httpx2.AsyncClient()) as client:
+                await client.list_workflows()
+            assert fake.clock.now() == 30
             own = VirtualClock()
             page = await AsyncDeepIDV(clock=own).list_workflows()
             assert page.response.elapsed == own.now()
-    assert len(fake.requests) == 3
+    assert len(fake.requests) == 4
     assert AsyncDeepIDV.__init__ is before
     assert "DEEPIDV_API_KEY" not in os.environ
 
