@@ -64,7 +64,7 @@ MODULES = [
     deepidv_async.testing,
 ]
 # Names of the standard library, of aiohttp and of httpx that the pages mention.
-FOREIGN = {"CancelledError", "MockTransport", "TaskGroup"}
+FOREIGN = {"AppKey", "CancelledError", "MockTransport", "TaskGroup"}
 
 COMMANDS = {name: _app.cli.get_command(None, name) for name in _app.COMMANDS}
 ERRORS = {
