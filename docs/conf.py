@@ -1,7 +1,13 @@
 """Sphinx: pages in Markdown, the reference from docstrings, every reference checked."""
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import llms
 
 import deepidv_async
 import deepidv_async.limits
@@ -22,7 +28,14 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"deepidv_async {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {"navigation_with_keys": True}
+# llms.txt links the sources, which are Markdown already.
+html_sourcelink_suffix = ""
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 # In docstrings `this` is code, and an "Attributes" section lists what is no member of its own.
@@ -90,7 +103,15 @@ def fences_to_directives(_app: Any, _what: str, _name: str, *rest: Any) -> None:
     lines[:] = converted
 
 
+def write_llms(app: Any, failed: Exception | None) -> None:
+    """Put llms.txt and llms-full.txt beside the pages."""
+    if failed is None and app.builder.format == "html":
+        for name, text in llms.files(Path(app.srcdir)).items():
+            Path(app.outdir, name).write_text(text)
+
+
 def setup(app: Any) -> None:
     """Take part in Sphinx's reading of docstrings, before napoleon, and search for references."""
     app.connect("autodoc-process-docstring", fences_to_directives, priority=100)
     app.connect("missing-reference", link_public_name)
+    app.connect("build-finished", write_llms)

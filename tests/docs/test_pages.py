@@ -17,7 +17,10 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 # A language that is not here could hide an example from the test that runs them.
-LANGUAGES = {"python", "sh", "text", "{toctree}", "{eval-rst}", "{include}"}
+LANGUAGES = {
+    *("python", "sh", "text"),
+    *("{container}", "{eval-rst}", "{include}", "{literalinclude}", "{toctree}"),
+}
 # More has to be scrolled sideways at the width of the built pages.
 WIDEST = 88
 
@@ -52,24 +55,10 @@ def test_no_example_is_skipped(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_links_lead_somewhere(page):
-    """Every relative link names a file; Sphinx sees to the anchors, and not to the README."""
-    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_proofs_exist(page):
     """A test that is named as the proof of a promise is there."""
     named = re.findall(r"`(tests/[^`]*)`", page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
-
-
-def test_the_readme_names_every_page():
-    """Whoever starts at the README finds each page of the documentation."""
-    linked = set(re.findall(r"\]\(docs/([\w-]+)\.md\)", README.read_text()))
-    pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
-    assert linked == pages - {"index", "changelog"}
 
 
 @pytest.mark.parametrize(

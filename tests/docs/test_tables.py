@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import re
+import tomllib
 import typing
 from pathlib import Path
 
@@ -54,7 +55,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 OBSERVERS = DOCS / "observability.md"
-PAGES = [README, *sorted(DOCS.glob("*.md"))]
+PAGES = [README, *sorted(DOCS.glob("**/*.md"))]
 MODULES = [
     deepidv_async,
     deepidv_async.limits,
@@ -62,8 +63,8 @@ MODULES = [
     deepidv_async.simulator,
     deepidv_async.testing,
 ]
-# Names of the standard library and of httpx that the pages mention.
-FOREIGN = {"TaskGroup"}
+# Names of the standard library, of aiohttp and of httpx that the pages mention.
+FOREIGN = {"AppKey", "CancelledError", "MockTransport", "TaskGroup"}
 
 COMMANDS = {name: _app.cli.get_command(None, name) for name in _app.COMMANDS}
 ERRORS = {
@@ -306,7 +307,7 @@ def test_the_control_endpoints():
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_names_exist(page):
     """A class or setting of the environment that a page names is there."""
     text = page.read_text()
@@ -315,3 +316,10 @@ def test_names_exist(page):
     assert [name for name in named if name not in known] == []
     settings = set(re.findall(r"(?<!_)DEEPIDV_\w+", text))
     assert settings <= {"DEEPIDV_API_KEY", "DEEPIDV_BASE_URL", "DEEPIDV_API_VERSION"}
+
+
+def test_the_extras():
+    """The table of extras has each one of the project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = first_codes(DOCS / "quickstart.md", "Extra")
+    assert sorted(said) == sorted(project["optional-dependencies"])

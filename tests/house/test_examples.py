@@ -17,7 +17,7 @@ from sybil.parsers.myst import CodeBlockParser, SkipParser
 from deepidv_async.simulator import running_simulator
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def _examples(page: Path, evaluate) -> list[Example]:
     return list(Document.parse(str(page), *parsers).examples())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_run(page, api, runner, monkeypatch, tmp_path):
     """What a reader copies from a page works as it stands, with a key in the environment."""
     api.simulator.reset()
