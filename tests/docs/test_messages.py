@@ -11,12 +11,19 @@ import deepidv_async
 PACKAGE = Path(deepidv_async.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 
-# Not read: what the command line says of itself, code that is generated, patterns, and what a
-# simulated server or a simulated person says.
+# Not read: code that is generated, patterns, and what a simulated server or person says.
 SILENT = {
     *("_hooks.py", "observe/_otel.py", "testing/_failures.py", "testing/plugin.py"),
     *("simulator/_endpoints.py", "simulator/_listing.py", "simulator/_people.py"),
     *("simulator/_records.py", "simulator/_replies.py"),
+}
+# These describe options, draw, or tell findings with their advice: only what they refuse is read.
+SHOWING = {
+    f"cli/_{name}.py"
+    for name in (
+        *("app", "commands", "console", "demo", "demo_count", "demo_view", "doctor"),
+        *("doctor_calls", "options", "probe", "progress", "reading", "sim", "stats_view"),
+    )
 }
 # These stand in modules that are not read, and are messages nevertheless.
 ALSO = {
@@ -37,6 +44,12 @@ PIECES = {
     *("not a number of zero or more", "not an object", "not a string"),
     *("where … is documented (…).", " and … more", "… … more", "HTTP …. …", "… At ….……"),
     *("zero or more", "more than zero", "… or more", "a whole number", "no message (…)"),
+    *(
+        "the same command",
+        "the same command without --restart",
+        "workflow …, which is not there any more",
+    ),
+    ", … of them without a creation time",
     *("…, … bytes", "[the API key]", "… (… left)", "unexpected end of data"),
 }
 # Types, lists of names, patterns and what `repr` gives.
@@ -66,14 +79,25 @@ def texts(source):
     return {text for text in found if len(text.split()) > 2 and not NO_MESSAGE.search(text)}
 
 
+def refusals(source):
+    """Give the sentences that a module raises, or tells as errors."""
+    return {
+        text
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Raise)
+        or (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "error")
+        for text in texts(ast.unparse(node))
+    }
+
+
 def said():
     """Give each message of the package, with a module that has it."""
     names = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
     found = {
         text: name
         for name, path in names.items()
-        if name not in SILENT and not name.startswith("cli/")
-        for text in texts(path.read_text())
+        if name not in SILENT
+        for text in (refusals if name in SHOWING else texts)(path.read_text())
     }
     return {text: name for text, name in found.items() if text not in PIECES}
 
@@ -126,3 +150,19 @@ def test_nothing_is_excused_in_vain():
 def test_what_counts_as_a_message(source, found):
     """Sentences do, with what is filled in left open; docstrings and types do not."""
     assert texts(source) == found
+
+
+def test_what_counts_as_a_refusal():
+    """What is raised or told as an error does, and no text of help beside it."""
+    source = """
+option(help="This is some help.")
+def f():
+    terminal.error(f"Cannot do {it} so.")
+    raise E("It is so and so.") from None
+"""
+    assert refusals(source) == {"Cannot do … so.", "It is so and so."}
+
+
+def test_modules_that_show_are_there():
+    """A module that was renamed is read in full again."""
+    assert sorted(name for name in SHOWING if not (PACKAGE / name).exists()) == []
