@@ -5,6 +5,7 @@ more than Python and click.
 """
 
 import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -60,6 +61,20 @@ Shell completion (bash; likewise zsh_source and fish_source):
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
+    stdout = sys.stdout
+    try:
+        return _run(arguments)
+    except OSError as error:
+        return _unprinted(error)
+    except SystemExit:
+        # click prints help and version itself, and ends with 1 where their reader has gone: then it
+        # has put others in the place of the streams. Completion is all that ends like this else.
+        if sys.stdout is stdout:
+            raise
+        return ExitCode.BROKEN_PIPE
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
     except click.ClickException as error:
@@ -68,6 +83,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return ExitCode.INTERRUPTED
     return int(code or ExitCode.OK)
+
+
+def _unprinted(error: OSError) -> int:
+    """Tell that something of click's could not be printed; the commands tell it of theirs."""
+    from deepidv_async.cli._failures import report  # noqa: PLC0415 - on use
+    from deepidv_async.cli._terminal import Terminal, silence  # noqa: PLC0415 - on use
+
+    silence()
+    return report(Terminal(), error) or ExitCode.FAILED
 
 
 class _LazyGroup(click.Group):

@@ -65,6 +65,7 @@ def report(terminal: Terminal, error: BaseException) -> ExitCode | None:
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             terminal.error(f"{where}{error.strerror or error}")
+            silence()
             return ExitCode.FAILED
         case _:
             return None

@@ -179,9 +179,10 @@ class Terminal:
 
 
 def silence() -> None:
-    """Let what is still to be written vanish: nobody reads it any more.
+    """Let what cannot be written any more vanish: its reader has gone, or its disk is full.
 
-    Without this the interpreter would complain at its end that a stream cannot be flushed.
+    Without this the interpreter would complain at its end that a stream cannot be flushed, and
+    end with 120 whatever the code was.
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:

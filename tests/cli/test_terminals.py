@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from deepidv_async.cli._terminal import silence
 from deepidv_async.simulator import Fault
 
 PROGRAM = [sys.executable, "-m", "deepidv_async"]
+FULL = Path("/dev/full")
 
 
 def test_a_terminal_gets_a_table(on_screen, api, workflow_id):
@@ -101,7 +103,17 @@ def _start(*arguments, **options):
     return subprocess.Popen([*PROGRAM, *arguments], text=True, **options)
 
 
-@pytest.mark.parametrize("arguments", [["workflows"], ["workflows", "-o", "table"]])
+# Each prints in another way: records, a table of rich's, and what click prints without a command.
+PRINTS = (
+    ["workflows"],
+    ["workflows", "-o", "table"],
+    ["--help"],
+    ["stats", "--help"],
+    ["--version"],
+)
+
+
+@pytest.mark.parametrize("arguments", PRINTS, ids=" ".join)
 def test_a_closed_pipe(api, arguments):
     """`| head`: the end is quiet, with the code that a shell gives for SIGPIPE.
 
@@ -113,6 +125,30 @@ def test_a_closed_pipe(api, arguments):
     os.close(reader)
     _, told = program.communicate()
     assert (program.returncode, told) == (141, "")
+
+
+def test_completion_for_a_shell_that_has_gone(monkeypatch):
+    """Completion ends like any other output that nobody reads."""
+    monkeypatch.setenv("_DEEPIDV_ASYNC_COMPLETE", "bash_source")
+    reader, writer = os.pipe()
+    program = _start(stdout=writer)
+    os.close(writer)
+    os.close(reader)
+    _, told = program.communicate()
+    assert (program.returncode, told) == (141, "")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", PRINTS, ids=" ".join)
+def test_a_full_disk(api, monkeypatch, arguments, unbuffered):
+    """One line and 1: the interpreter adds no complaint and no code of its own at its end."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with FULL.open("w") as full:
+        _, told = (program := _start(*arguments, stdout=full)).communicate()
+    assert (program.returncode, told.splitlines()[-1]) == (1, "Error: No space left on device")
+    assert "Traceback" not in told
+    assert "ignored" not in told
 
 
 def test_a_pipe_that_is_closed_on_the_way(api, workflow_id):
