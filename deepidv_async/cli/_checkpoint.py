@@ -110,7 +110,7 @@ class Checkpoint:
         self.path: Path = path
         self._file = open_private(path)
         try:
-            _lock(self._file)
+            _lock(self._file, path)
         except BlockingIOError:
             self._file.close()
             raise ConfigurationError(
@@ -185,7 +185,12 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Take the journal away: it describes nothing any more."""
-        self.path.unlink(missing_ok=True)
+        try:
+            # While it is locked: a moment later it might be another export's.
+            self.path.unlink(missing_ok=True)
+        except PermissionError:  # Windows takes away no file that is open
+            self.close()
+            self.path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
@@ -193,12 +198,18 @@ class Checkpoint:
         self._file.close()
 
 
-def _lock(file: Any) -> None:
+def _lock(file: Any, path: Path) -> None:
     """Keep other processes out; the system lets go by itself when this one ends.
 
     Raises:
-        BlockingIOError: one is in.
+        BlockingIOError: one is in, or was until a moment ago.
     """
     with suppress(ImportError):  # Windows lacks it
         fcntl: Any = importlib.import_module("fcntl")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # Its end, between our opening and our locking, may have taken the file away: we would hold one
+    # without a name, while the next export makes and holds another.
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return
+    raise BlockingIOError

@@ -178,6 +178,8 @@ class Store:
         self.workflow_ids = list(workflow_ids)
         self._start_at = self._journal.position()
         self._open_part()
+        # The files are new: without this a loss of power may leave one of them, or none.
+        _sync_folder(self.path.parent)
 
     def add(
         self,

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -208,6 +209,60 @@ def test_two_at_the_same_time_are_refused(begun):
     """While one process writes, another one cannot: both would write the same part."""
     with Store(begun, PREAMBLE), pytest.raises(ConfigurationError, match="Another export"):
         Store(begun, PREAMBLE)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "another"])
+def test_a_lock_that_comes_late(path, monkeypatch, again):
+    """The other export ends between opening and locking: what is locked has no name any more."""
+    other = _checkpoint.Checkpoint(_journal(path))
+    lock = _checkpoint._lock
+
+    def late(file, name):
+        other.remove()
+        if again:
+            name.touch()
+        lock(file, name)
+
+    monkeypatch.setattr(_checkpoint, "_lock", late)
+    with pytest.raises(ConfigurationError, match="Another export"):
+        Store(path, PREAMBLE)
+
+
+def test_new_files_are_on_the_disk_by_name(path, monkeypatch):
+    """A loss of power cannot leave one of the two files without the other."""
+    folders = []
+    sync = os.fsync
+
+    def note(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            folders.append({file.name for file in path.parent.iterdir()})
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with Store(path, PREAMBLE) as store:
+        store.begin(OPTIONS, ["0"])
+        assert folders == [{_part(path).name, _journal(path).name}]
+
+
+def test_a_system_that_removes_no_open_file(begun, monkeypatch):
+    """Windows refuses to take away a file that is open: it is closed first there."""
+    unlink, opened = Path.unlink, []
+    make = _checkpoint.open_private
+
+    def note(path):
+        opened.append(make(path))
+        return opened[-1]
+
+    def refuse(path, **options):
+        if not opened[0].closed:
+            raise PermissionError
+        unlink(path, **options)
+
+    monkeypatch.setattr(_checkpoint, "open_private", note)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    _run(begun, [[2, 2, 2]])
+    assert begun.read_bytes() == _expected([[2, 2, 2]])
+    assert not _journal(begun).exists()
 
 
 def test_a_system_without_locks(begun, monkeypatch):
