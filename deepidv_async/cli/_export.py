@@ -36,7 +36,7 @@ def run_export(client: AsyncDeepIDV, plan: Plan, terminal: Terminal) -> ExitCode
     encoding = encoding_of(plan.output)
     source = Source.of(client, plan.selection, page_size=plan.page_size)
     with Store(plan.path, encoding.preamble) as store:
-        resumed = not plan.restart and store.resume(plan.options(client))
+        resumed = store.resume(plan.options(client), restart=plan.restart)
         if resumed and store.renamed:
             store.finish()
             terminal.note(f"{plan.path} was complete already.")

@@ -59,6 +59,8 @@ def _read(path: Path) -> bytes:
 
 
 def _ask() -> bytes:
+    if sys.stdin is None:  # closed before the program began (`<&-`)
+        return b""
     if sys.stdin.isatty():
         return getpass.getpass("API key: ", stream=sys.stderr).encode()
     return sys.stdin.buffer.read(_MOST)

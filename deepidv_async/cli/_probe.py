@@ -36,13 +36,11 @@ class Probe:
         base_url: checked already.
         bound: seconds that each step may take.
         requests: how many were sent; they carry no key.
-        reached: whether an answer came.
     """
 
     base_url: str
     bound: float
     requests: int = 0
-    reached: bool = False
     _streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = attrs.field(
         init=False, factory=list[Any]
     )
@@ -160,7 +158,6 @@ class Probe:
                 "Check --base-url: another service may listen there.",
                 ExitCode.UNREACHABLE,
             )
-        self.reached = True
         return _skew(_date_of(head), asked, datetime.now(UTC))
 
     async def _ask(self, path: str) -> bytes:

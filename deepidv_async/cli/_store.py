@@ -100,13 +100,20 @@ class Store:
         if self._file is not None:
             self._file.close()
 
-    def resume(self, options: Mapping[str, Any]) -> bool:
+    def resume(self, options: Mapping[str, Any], *, restart: bool = False) -> bool:
         """Take up what an earlier run has left; tell whether there is anything.
 
+        Args:
+            options: what is exported.
+            restart: take up nothing, whatever export it was; `begin` drops it.
+
         Raises:
-            ConfigurationError: it was another export, or its files do not fit together.
+            ConfigurationError: it was another export, its files do not fit together, or the
+                checkpoint is a file of something else, which is never dropped.
         """
         header = self._journal.header()
+        if restart:
+            return False
         if header is None:
             self._refuse_orphan()
             return False

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from deepidv_async import ConfigurationError
+from deepidv_async.cli._keys import read_key
 from deepidv_async.simulator import Fault
 
 KEY = "canary-key-4711"
@@ -49,6 +51,13 @@ def test_a_key_that_is_typed(screen, no_key):
     screen.close()
     assert no_key.simulator.workflow_ids[0] in screen.text
     assert KEY not in screen.raw
+
+
+def test_a_standard_input_that_is_closed(monkeypatch):
+    """`<&-`: there is no key, which is told in one line like any other missing key."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ConfigurationError, match="no API key in standard input"):
+        read_key("-")
 
 
 def test_the_file_goes_before_the_environment(run, api, key_file):

@@ -282,12 +282,13 @@ def test_a_system_without_locks(begun, monkeypatch):
 @pytest.mark.parametrize(
     "content", ["# Notes\n", "{}\n", '{"export": {}}\n', '{"export": {\n', "no line"]
 )
-def test_a_file_of_somebody_else(path, content):
-    """A file that only has the name of a checkpoint is left alone."""
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_file_of_somebody_else(path, content, *, restart):
+    """A file that only has the name of a checkpoint is left alone, by `--restart` too."""
     _journal(path).write_text(content)
     with pytest.raises(ConfigurationError, match="not the checkpoint"):
         with Store(path, PREAMBLE) as store:
-            store.resume(OPTIONS)
+            store.resume(OPTIONS, restart=restart)
     assert _journal(path).read_text() == content
 
 

@@ -199,6 +199,13 @@ def test_a_closed_standard_error(api):
     assert (refused.returncode, refused.stdout) == (8, "")
 
 
+def test_a_closed_standard_input(api):
+    """`<&-`: a key that should come from there is missing, which one line says."""
+    ended = _with_closed("<&-", "workflows", "--api-key-file", "-")
+    assert ended.returncode == 2
+    assert ended.stderr == "Error: There is no API key in standard input.\n"
+
+
 def test_both_streams_closed(api):
     """With neither stream there is only the code."""
     assert _with_closed(">&- 2>&-", "workflows").returncode == 1
