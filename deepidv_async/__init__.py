@@ -25,6 +25,7 @@ if typing.TYPE_CHECKING:
         DeepIDVError,
         InvalidArgumentError,
         ResponseDecodeError,
+        SharedLimitUnavailableError,
         UnsupportedByAPIVersionError,
     )
     from deepidv_async._events import (
@@ -33,19 +34,23 @@ if typing.TYPE_CHECKING:
         CallFinished,
         CallStarted,
         Event,
-        LimiterEvent,
         LimiterWaited,
-        PauseStarted,
         ProcessForked,
-        QuotaSpent,
-        QuotaWarning,
-        RateLearned,
         RetryScheduled,
         SchemaDrift,
         Throttled,
     )
     from deepidv_async._fanout import WorkflowSessionsPage
     from deepidv_async._history import Attempt, PartialPage, TimeSpent
+    from deepidv_async._limiter_events import (
+        LimiterEvent,
+        PauseStarted,
+        QuotaSpent,
+        QuotaWarning,
+        RateLearned,
+        SharedLimitFound,
+        SharedLimitLost,
+    )
     from deepidv_async._models import (
         ResponseInfo,
         SessionProgress,
@@ -131,6 +136,9 @@ __all__ = [
     "SessionProgress",
     "SessionStatus",
     "SessionType",
+    "SharedLimitFound",
+    "SharedLimitLost",
+    "SharedLimitUnavailableError",
     "Throttled",
     "TimeSpent",
     "Timeouts",
@@ -153,15 +161,18 @@ _HOMES = {
     "_errors": (
         "APIConnectionError APITimeoutError ClientClosedError ConfigurationError "
         "DeadlineExceededError DeepIDVError InvalidArgumentError ResponseDecodeError "
-        "UnsupportedByAPIVersionError"
+        "SharedLimitUnavailableError UnsupportedByAPIVersionError"
     ),
     "_events": (
-        "AttemptFinished AttemptStarted CallFinished CallStarted Event LimiterEvent "
-        "LimiterWaited PauseStarted ProcessForked QuotaSpent QuotaWarning RateLearned "
-        "RetryScheduled SchemaDrift Throttled"
+        "AttemptFinished AttemptStarted CallFinished CallStarted Event LimiterWaited "
+        "ProcessForked RetryScheduled SchemaDrift Throttled"
     ),
     "_fanout": "WorkflowSessionsPage",
     "_history": "Attempt PartialPage TimeSpent",
+    "_limiter_events": (
+        "LimiterEvent PauseStarted QuotaSpent QuotaWarning RateLearned SharedLimitFound "
+        "SharedLimitLost"
+    ),
     "_models": "ResponseInfo SessionProgress SessionStatus SessionType Workflow WorkflowSession",
     "_observers": "Observer",
     "_paging": "ItemIterator Page PageIterator",

@@ -41,6 +41,7 @@ __all__ = [
     "DeepIDVError",
     "InvalidArgumentError",
     "ResponseDecodeError",
+    "SharedLimitUnavailableError",
     "UnsupportedByAPIVersionError",
 ]
 
@@ -229,6 +230,13 @@ class DeadlineExceededError(DeepIDVError, TimeoutError):
         self.deadline: float | None = deadline
         self.spent: TimeSpent = spent or TimeSpent()
         self.attempts: tuple[Attempt, ...] = tuple(attempts)
+
+
+class SharedLimitUnavailableError(DeepIDVError):
+    """The server that keeps a shared limit cannot be reached, and the limit is set to fail then."""
+
+    user_message: ClassVar[str] = BUSY
+    user_status: ClassVar[int] = 503
 
 
 class ResponseDecodeError(DeepIDVError):

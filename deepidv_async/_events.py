@@ -11,12 +11,12 @@ the HTTP library.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, TypeAlias
 
 import attrs
 
 from deepidv_async._history import TimeSpent
+from deepidv_async._limiter_events import LimiterEvent
 
 __all__ = [
     "AttemptFinished",
@@ -24,13 +24,8 @@ __all__ = [
     "CallFinished",
     "CallStarted",
     "Event",
-    "LimiterEvent",
     "LimiterWaited",
-    "PauseStarted",
     "ProcessForked",
-    "QuotaSpent",
-    "QuotaWarning",
-    "RateLearned",
     "RetryScheduled",
     "SchemaDrift",
     "Throttled",
@@ -203,65 +198,6 @@ class ProcessForked:
     parent: int
     child: int
 
-
-@attrs.frozen
-class PauseStarted:
-    """A 429 came, or headers said that nothing is left: nobody gets a permit for a while.
-
-    Attributes:
-        seconds: how long.
-        retry_after: what the server asked for, in `Retry-After` or as the reset of its window;
-            `None` if it did not say.
-    """
-
-    seconds: float
-    retry_after: float | None
-
-
-@attrs.frozen
-class RateLearned:
-    """The limiter goes slower than published, since the server admits less.
-
-    Attributes:
-        per_second: the rate from now on; it creeps back up by itself.
-        published: the rate of the `RateLimit`.
-    """
-
-    per_second: float
-    published: float
-
-
-@attrs.frozen
-class QuotaWarning:
-    """A good part of the daily quota is used.
-
-    Attributes:
-        share: the mark that was passed, 0.8 or 0.95.
-        used: requests counted.
-        limit: requests per day.
-        resets_at: when the quota is expected to be full again (aware, UTC; an estimate).
-    """
-
-    share: float
-    used: float
-    limit: float
-    resets_at: datetime
-
-
-@attrs.frozen
-class QuotaSpent:
-    """The server says that the daily quota is spent.
-
-    Attributes:
-        used: requests that this limiter has counted.
-        resets_at: when the quota is expected to be full again (aware, UTC; an estimate).
-    """
-
-    used: float
-    resets_at: datetime
-
-
-LimiterEvent: TypeAlias = PauseStarted | RateLearned | QuotaWarning | QuotaSpent
 
 Event: TypeAlias = (
     CallStarted

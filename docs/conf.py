@@ -11,6 +11,7 @@ import llms
 
 import deepidv_async
 import deepidv_async.limits
+import deepidv_async.limits.redis
 import deepidv_async.observe
 import deepidv_async.simulator
 import deepidv_async.testing
@@ -61,12 +62,15 @@ nitpick_ignore = [
     ("py:class", "deepidv_async._retry.Stop"),
     ("py:class", "deepidv_async.limits._permit.BucketPermit"),
     ("py:class", "deepidv_async.limits._scope.PermitScope"),
+    ("py:class", "deepidv_async.limits._shared.HashReader"),
+    ("py:class", "deepidv_async.limits._store.ScriptRunner"),
     ("py:class", "deepidv_async.testing._fake.ClientOptions"),
 ]
 
 PUBLIC_MODULES = [
     deepidv_async,
     deepidv_async.limits,
+    deepidv_async.limits.redis,
     deepidv_async.observe,
     deepidv_async.simulator,
     deepidv_async.testing,

@@ -69,13 +69,16 @@ class TokenBucket:
     ) -> None:
         _check_limit(limit)
         self._clock: Clock = SystemClock() if clock is None else clock
-        self._ledger = Ledger(limit, self._clock)
-        cap = seconds("TokenBucket(pause_cap=...)", pause_cap, zero=True)
+        self._ledger = self._make_ledger(limit)
+        cap = seconds(f"{type(self).__name__}(pause_cap=...)", pause_cap, zero=True)
         self._queue = Queue(self._ledger, pause_cap=cap)
         self._lanes = self._queue.lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         _after_fork(weakref.WeakMethod(self._forget_loop))
+
+    def _make_ledger(self, limit: RateLimit) -> Ledger:
+        return Ledger(limit, self._clock)
 
     @property
     def limit(self) -> RateLimit:

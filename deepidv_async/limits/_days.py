@@ -60,6 +60,10 @@ class Day(Protocol):
         """Take over a count; where both know a slot, the higher count stays."""
         ...
 
+    def agree(self, day: int, used: float) -> None:
+        """Take the count of a day for true that others have kept with us."""
+        ...
+
 
 class _Opinion:
     """What day it is, as the wall clock said at some time.
@@ -160,6 +164,12 @@ class UTCDay:
                 if day >= one.day:
                     one.used = max(one.used, count)
 
+    def agree(self, day: int, used: float) -> None:
+        """Take over the count, unless it is that of a day that is over."""
+        for one in self._opinions:
+            if day >= one.day:
+                one.used = used
+
 
 class RollingDay:
     """The last 24 hours of running time, in minutes.
@@ -224,3 +234,6 @@ class RollingDay:
         self._past = self.used = 0.0
         self._shift(self._minute)
         self.used = self._past + current
+
+    def agree(self, day: int, used: float) -> None:
+        """Do nothing: a shared limit counts calendar days."""

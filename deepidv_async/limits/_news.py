@@ -5,7 +5,13 @@ So a client without observers does not load the events' classes: 5 ms of its fir
 Nothing is told at once: an observer may call the limiter, which may be in the middle of a grant.
 """
 
-from deepidv_async._events import LimiterEvent, PauseStarted, QuotaSpent, QuotaWarning, RateLearned
+from deepidv_async._limiter_events import (
+    LimiterEvent,
+    PauseStarted,
+    QuotaSpent,
+    QuotaWarning,
+    RateLearned,
+)
 from deepidv_async._observers import Observers
 from deepidv_async.limits._quota import Quota
 
@@ -22,6 +28,10 @@ class News:
     def __init__(self) -> None:
         self.observers = Observers()
         self._untold: list[LimiterEvent] = []
+
+    def add(self, event: LimiterEvent) -> None:
+        """Note anything else."""
+        self._untold.append(event)
 
     def paused(self, seconds: float, asked: float | None) -> None:
         """Note a pause of so many seconds, and how many the server asked for."""

@@ -196,6 +196,11 @@ class Queue:
         if not waiter.future.done():
             waiter.future.set_exception(error)
 
+    def fail(self, error: Callable[[], DeepIDVError]) -> None:
+        """Fail everybody, each with an error of its own."""
+        self._fail_all(lambda _waiter, _now: error(), 0.0)
+        self._serve(self._ledger.read_clock())
+
     def _fail_all(self, error: Callable[[Waiter, float], DeepIDVError], now: float) -> None:
         for waiter in self.lanes.everybody():
             self._fail(waiter, error(waiter, now))

@@ -143,6 +143,26 @@ class Quota:
             self._settle()
 
     @property
+    def stopped_for(self) -> float:
+        """Seconds for which the server's word still stands."""
+        return max(0.0, self._refused_until - self.now) if self._refused else 0.0
+
+    def shared(self, day: int, used: float, stopped_for: float) -> None:
+        """Take over what all who share the limit have counted; call it after `look`.
+
+        Args:
+            day: which day they count, since 1970.
+            used: how many requests.
+            stopped_for: seconds for which the server's word stands, as one of them has heard it.
+        """
+        self._day.agree(day, used)
+        self._take_over()
+        if stopped_for > self.stopped_for:
+            self._refused_until = self.now + stopped_for
+            self._refused_at, self._probed = self.now, False
+            self._settle()
+
+    @property
     def retry_at(self) -> datetime:
         """When it is worth another try."""
         return self._date(self._refused_until) if self._refused else self.resets_at

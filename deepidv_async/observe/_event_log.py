@@ -21,6 +21,8 @@ from deepidv_async import (
     RateLearned,
     RetryScheduled,
     SchemaDrift,
+    SharedLimitFound,
+    SharedLimitLost,
     Throttled,
     TimeSpent,
 )
@@ -69,6 +71,16 @@ _LINES: Final[Mapping[type, tuple[int, str, tuple[str, ...]]]] = {
         ("used", "limit"),
     ),
     QuotaSpent: (logging.ERROR, "the day's quota is spent after %d requests", ("used",)),
+    SharedLimitLost: (
+        logging.WARNING,
+        "the shared limit's server is away (%s): this process keeps to %.2f of the rate",
+        ("cause", "share"),
+    ),
+    SharedLimitFound: (
+        logging.INFO,
+        "the shared limit's server answers again after %.3f s",
+        ("away",),
+    ),
     ProcessForked: (
         logging.INFO,
         "process %d goes on with the client of its parent %d",

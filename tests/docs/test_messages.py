@@ -22,7 +22,8 @@ SHOWING = {
     f"cli/_{name}.py"
     for name in (
         *("app", "commands", "console", "demo", "demo_count", "demo_view", "doctor"),
-        *("doctor_calls", "options", "probe", "progress", "reading", "sim", "stats_view"),
+        *("doctor_calls", "doctor_redis", "limits_view", "options", "probe", "progress"),
+        *("reading", "sim", "stats_view"),
     )
 }
 # These stand in modules that are not read, and are messages nevertheless.
@@ -50,6 +51,7 @@ PIECES = {
         "workflow …, which is not there any more",
     ),
     ", … of them without a creation time",
+    *("… of …", "…, … left", "nobody uses it", "… of …/s"),  # cells of a table
     *("…, … bytes", "[the API key]", "… (… left)", "unexpected end of data"),
 }
 # Types, lists of names, patterns and what `repr` gives.

@@ -15,6 +15,7 @@ from sybil.evaluators.python import pad
 from sybil.parsers.myst import CodeBlockParser, SkipParser
 
 from deepidv_async.simulator import running_simulator
+from redis_server import running_redis
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
@@ -25,6 +26,13 @@ def api():
     """A simulator on loopback, for all pages."""
     with running_simulator(seed=1, workflows=3, sessions=60) as served:
         yield served
+
+
+@pytest.fixture
+def redis():
+    """A Redis server for a page that names one."""
+    with running_redis() as server:
+        yield server
 
 
 @pytest.fixture
@@ -40,12 +48,14 @@ def _examples(page: Path, evaluate) -> list[Example]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_examples_run(page, api, runner, monkeypatch, tmp_path):
+def test_examples_run(page, api, runner, request, monkeypatch, tmp_path):
     """What a reader copies from a page works as it stands, with a key in the environment."""
     api.simulator.reset()
     monkeypatch.setenv("DEEPIDV_API_KEY", api.api_key)
     monkeypatch.setenv("DEEPIDV_BASE_URL", api.base_url)
     monkeypatch.chdir(tmp_path)
+    if "REDIS_URL" in page.read_text():
+        monkeypatch.setenv("REDIS_URL", request.getfixturevalue("redis").url)
 
     def run(example: Example) -> None:
         source = pad(example.parsed, example.line + example.parsed.line_offset)

@@ -14,6 +14,7 @@ import pytest
 
 import deepidv_async
 import deepidv_async.limits
+import deepidv_async.limits.redis
 import deepidv_async.observe
 import deepidv_async.simulator
 import deepidv_async.testing
@@ -24,6 +25,7 @@ PROMISES = "\n".join(
 ROOMS = [
     deepidv_async,
     deepidv_async.limits,
+    deepidv_async.limits.redis,
     deepidv_async.observe,
     deepidv_async.simulator,
     deepidv_async.testing,

@@ -25,6 +25,8 @@ from deepidv_async import (
     RateLearned,
     RetryScheduled,
     SchemaDrift,
+    SharedLimitFound,
+    SharedLimitLost,
     Throttled,
     TimeSpent,
 )
@@ -88,6 +90,16 @@ LINES = [
         QuotaSpent(9_000, MIDNIGHT),
         "ERROR",
         "the day's quota is spent after 9000 requests",
+    ),
+    (
+        SharedLimitLost("OSError", 0.25),
+        "WARNING",
+        "the shared limit's server is away (OSError): this process keeps to 0.25 of the rate",
+    ),
+    (
+        SharedLimitFound(5.0),
+        "INFO",
+        "the shared limit's server answers again after 5.000 s",
     ),
     (
         ProcessForked(parent=1, child=2),

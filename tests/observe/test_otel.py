@@ -23,6 +23,7 @@ from deepidv_async import (
     RateLimit,
     RetryPolicy,
     ServerError,
+    SharedLimitLost,
 )
 from deepidv_async.observe import OpenTelemetry
 from raw_server import http_answer, raw_server
@@ -148,6 +149,7 @@ async def test_a_429_is_an_event_of_the_span(telemetry):
     async with make_client(observers=[observer]) as client:
         await client.list_workflows()
     observer(PauseStarted(1.0, None))
+    observer(SharedLimitLost("ConnectionError", 0.25))
     observer(AttemptFinished("list_workflows", 1, 200, None, 0.1, call="of nobody"))
     (span,) = telemetry.spans
     asked = [told for name, told in events_of(span) if name == "deepidv.throttled"]

@@ -27,6 +27,7 @@ from deepidv_async import (
     RateLimitError,
     ResponseDecodeError,
     ServerError,
+    SharedLimitUnavailableError,
     TimeSpent,
     UnsupportedByAPIVersionError,
 )
@@ -119,6 +120,7 @@ def made(when: datetime) -> list[DeepIDVError]:
         APIConnectionError("m", cause="ConnectError", retryable=False),
         APITimeoutError("m", phase="read"),
         DeadlineExceededError("m", deadline=5, spent=TimeSpent(limited=5)),
+        SharedLimitUnavailableError("m"),
         ResponseDecodeError("m", path="$.sessions[3]"),
         BadRequestError("m", status=400, hints=[{"field": "limit"}]),
         AuthenticationError("m", status=401),

@@ -24,6 +24,8 @@ from deepidv_async import (
     RateLimit,
     RetryScheduled,
     SchemaDrift,
+    SharedLimitFound,
+    SharedLimitLost,
     Throttled,
     TimeSpent,
     TokenBucket,
@@ -51,6 +53,8 @@ def every(event: Event) -> str:
             assert_type(event.child, int)
             return "fork"
         case PauseStarted() | RateLearned() | QuotaWarning() | QuotaSpent():
+            return limiter_news(event)
+        case SharedLimitLost() | SharedLimitFound():
             return limiter_news(event)
     assert_never(event)
 
@@ -100,6 +104,11 @@ def limiter_news(event: LimiterEvent) -> str:
         case QuotaSpent():
             assert_type(event.used, float)
             assert_type(event.resets_at, datetime)
+        case SharedLimitLost():
+            assert_type(event.cause, str)
+            assert_type(event.share, float)
+        case SharedLimitFound():
+            assert_type(event.away, float)
     return type(event).__name__
 
 

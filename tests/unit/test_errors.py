@@ -32,6 +32,7 @@ from deepidv_async import (
     RateLimitError,
     ResponseDecodeError,
     ServerError,
+    SharedLimitUnavailableError,
     TimeSpent,
     UnsupportedByAPIVersionError,
     Workflow,
@@ -65,6 +66,7 @@ ERRORS = [
     DeadlineExceededError(
         "what happened", deadline=2.5, spent=TimeSpent(limited=2.0), attempts=ATTEMPTS
     ),
+    SharedLimitUnavailableError("what happened"),
     ResponseDecodeError(
         "What happened.",
         path="$.workflows[1].id",

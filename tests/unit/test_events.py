@@ -22,6 +22,8 @@ from deepidv_async import (
     RateLearned,
     RetryScheduled,
     SchemaDrift,
+    SharedLimitFound,
+    SharedLimitLost,
     Throttled,
     TimeSpent,
 )
@@ -42,6 +44,8 @@ EVENTS = [
     RateLearned(21.25, 25),
     QuotaWarning(0.8, 8_000, 10_000, datetime(2026, 5, 7, tzinfo=UTC)),
     QuotaSpent(9_000, datetime(2026, 5, 7, tzinfo=UTC)),
+    SharedLimitLost("ConnectionError", 0.25),
+    SharedLimitFound(5.0),
 ]
 STARTED = EVENTS[0]
 

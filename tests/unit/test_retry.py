@@ -28,6 +28,7 @@ from deepidv_async import (
     ResponseDecodeError,
     RetryPolicy,
     ServerError,
+    SharedLimitUnavailableError,
     UnsupportedByAPIVersionError,
 )
 from deepidv_async._retry import Retry, Stop
@@ -54,6 +55,7 @@ NOT_WORTH = [
     ResponseDecodeError("x"),
     DeadlineExceededError("x"),
     ClientClosedError("x"),
+    SharedLimitUnavailableError("x"),
     ConfigurationError("x"),
     InvalidArgumentError("x"),
     UnsupportedByAPIVersionError("x"),
