@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "stats": ("_commands", "Count sessions by workflow, status and day."),
     "export": ("_commands", "Write all sessions of all workflows to a file."),
     "doctor": ("_commands", "Check key, network, host and limits, and say what to do."),
+    "limits": ("_commands", "Show a limit that many processes share through Redis."),
     "sim": ("_sim", "Serve a simulator of the API on this machine, until Ctrl-C."),
     "demo": ("_commands", "Show the client at work; needs no key and no network."),
 }

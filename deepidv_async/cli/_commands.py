@@ -1,6 +1,7 @@
 """The commands: their options and their help. What they do is imported when one of them runs."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,11 +16,14 @@ from deepidv_async.cli._options import (
     limit_option,
     output_option,
     page_size_option,
+    redis_options,
     terminal_options,
 )
 from deepidv_async.cli._terminal import Terminal
 
-__all__ = ["demo", "doctor", "export", "sessions", "stats", "workflows"]
+__all__ = ["demo", "doctor", "export", "limits", "sessions", "stats", "workflows"]
+
+_OFTENEST: Final = 0.1  # seconds between two looks of `limits`
 
 _records_option = output_option(
     "table on a terminal, jsonl elsewhere",
@@ -210,6 +214,44 @@ def doctor(*, connection: Connection, terminal: Terminal, output: OutputFormat |
     from deepidv_async.cli._doctor import run_doctor  # noqa: PLC0415 - on use
 
     return run_doctor(connection, terminal, output)
+
+
+@click.command(
+    epilog=examples(
+        "deepidv-async limits --redis redis://localhost",
+        "deepidv-async limits --watch 1",
+        "deepidv-async limits -o json | jq .quota_left",
+    )
+)
+@output_option("table on a terminal, json elsewhere", OutputFormat.TABLE, OutputFormat.JSON)
+@click.option("--watch", type=float, metavar="SECONDS", help="Look again after so long, always.")
+@redis_options
+@terminal_options
+def limits(
+    *,
+    redis: str | None,
+    redis_name: str | None,
+    api_key_file: str | None,
+    terminal: Terminal,
+    output: OutputFormat | None,
+    watch: float | None,
+) -> ExitCode:
+    """Show a limit that many processes share through Redis.
+
+    It takes no part in the limit, and sends nothing to the API. A process that sends nothing is
+    forgotten after some seconds.
+    """
+    if not redis:
+        raise click.UsageError("Name the server: --redis URL, or DEEPIDV_REDIS_URL.")
+    if watch is not None and not _OFTENEST <= watch < float("inf"):
+        raise click.UsageError(f"--watch takes {_OFTENEST:g} seconds or more.")
+    from deepidv_async.cli._keys import read_key  # noqa: PLC0415 - on use
+    from deepidv_async.cli._limits import print_limit  # noqa: PLC0415 - on use
+    from deepidv_async.cli._redis import RedisServer, name_of  # noqa: PLC0415 - on use
+
+    server = RedisServer.of(redis)
+    name = redis_name or name_of(None, read_key(api_key_file))
+    return print_limit(server, name, terminal=terminal, output=output, watch=watch)
 
 
 @click.command(epilog=examples("deepidv-async demo", "deepidv-async demo > demo.txt"))

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from deepidv_async import APIVersion, AsyncDeepIDV, ConfigurationError
-from deepidv_async.cli._connection import make_client
+from deepidv_async import APIVersion, AsyncDeepIDV, ConfigurationError, TokenBucket
+from deepidv_async.cli._connection import closing, make_client, make_limit
 from deepidv_async.cli._doctor_calls import CALLS, Meter, findings_of_calls
 from deepidv_async.cli._exit import ExitCode
 from deepidv_async.cli._finding import Finding, State, fail, good, skip
@@ -18,6 +18,9 @@ from deepidv_async.cli._options import Connection, OutputFormat
 from deepidv_async.cli._probe import Probe
 from deepidv_async.cli._terminal import Terminal
 from deepidv_async.cli._text import printable
+
+if TYPE_CHECKING:
+    from deepidv_async.cli._redis import RedisServer
 
 __all__ = ["run_doctor"]
 
@@ -67,6 +70,7 @@ class _Doctor:
         findings: one for each check, in their order.
         requests: how many were sent.
         keyed: those of them that carried the key, and count for its quota.
+        limit_name: name of the shared limit, as far as it is known.
     """
 
     connection: Connection
@@ -74,6 +78,7 @@ class _Doctor:
     findings: list[Finding] = attrs.field(factory=list[Finding])
     requests: int = 0
     keyed: int = 0
+    limit_name: str | None = None
 
     async def run(self, tell: Callable[[Finding], None]) -> None:
         """Make all checks, and hand each finding to `tell` as it comes."""
@@ -84,7 +89,9 @@ class _Doctor:
 
     async def _examine(self) -> AsyncGenerator[Finding, None]:
         try:
-            client = make_client(self.connection, self.terminal, _NO_KEY)
+            alone = TokenBucket(make_limit(self.connection))
+            client = make_client(self.connection, self.terminal, _NO_KEY, (), alone)
+            server = self._server()
         except ConfigurationError as error:
             yield fail("settings", str(error), None, ExitCode.USAGE)
             return
@@ -98,6 +105,10 @@ class _Doctor:
         else:
             where = self.connection.api_key_file or "DEEPIDV_API_KEY"
             yield good("key", f"Present and well-formed, from {where}.")
+        if server is not None:
+            from deepidv_async.cli._doctor_redis import finding_of_redis  # noqa: PLC0415 - on use
+
+            yield await finding_of_redis(server, self.limit_name, self._bound)
         probe = Probe(client.base_url, self._bound)
         async with aclosing(probe.findings()) as findings:
             reached = True
@@ -109,7 +120,7 @@ class _Doctor:
             for name in CALLS:
                 yield skip(name, "There is no key." if pair is None else "No way to the host.")
             return
-        async with pair[0], pair[1]:
+        async with closing(pair[0]), pair[1]:
             for finding in await findings_of_calls(*pair, meter, self._bound):
                 yield finding
         self.keyed = meter.requests
@@ -119,6 +130,20 @@ class _Doctor:
     def _bound(self) -> float:
         return self.connection.timeout or _PATIENCE
 
+    def _server(self) -> "RedisServer | None":
+        """Give the server of the shared limit, if there is one.
+
+        Raises:
+            ConfigurationError: its URL is malformed.
+            ImportError: the extra `redis` is not installed.
+        """
+        if not self.connection.redis:
+            return None
+        from deepidv_async.cli._redis import RedisServer  # noqa: PLC0415 - on use
+
+        self.limit_name = self.connection.redis_name
+        return RedisServer.of(self.connection.redis)
+
     def _make_pair(self, meter: Meter, client: AsyncDeepIDV) -> tuple[AsyncDeepIDV, AsyncDeepIDV]:
         """Make a client of the generation in use, and one of the other.
 
@@ -127,6 +152,10 @@ class _Doctor:
         """
         key = read_key(self.connection.api_key_file)
         mine = make_client(self.connection, self.terminal, key, [meter])
+        if self.connection.redis:
+            from deepidv_async.cli._redis import name_of  # noqa: PLC0415 - on use
+
+            self.limit_name = name_of(self.connection.redis_name, key)
         version: APIVersion = "legacy" if client.api_version == "v1" else "v1"
         swapped = self.connection._replace(api_version=version, base_url=client.base_url)
         return mine, make_client(swapped, self.terminal, key, [meter], mine.rate_limiter)

@@ -97,7 +97,11 @@ async def findings_of_calls(
         _generation(mine.api_version, answers),
         _access(mine.api_version, answers),
         _latency(meter.elapsed) if fine else skip("latency", "No call was answered well."),
-        _limiter(limiter.limit, meter.elapsed if fine else 0.0),
+        _limiter(
+            limiter.limit,
+            meter.elapsed if fine else 0.0,
+            shared=type(limiter) is not TokenBucket,
+        ),
         _quota(limiter, answers),
     )
 
@@ -154,7 +158,7 @@ def _latency(seconds: float) -> Finding:
     return good("latency", f"{seconds * 1000:,.0f} ms for a call on an open connection.")
 
 
-def _limiter(limit: RateLimit, latency: float) -> Finding:
+def _limiter(limit: RateLimit, latency: float, *, shared: bool = False) -> Finding:
     """Compare rate x latency with what may be under way; see the limiter's page."""
     rate, hold = limit.per_second, limit.hold
     if latency / 2 > hold:
@@ -179,11 +183,16 @@ def _limiter(limit: RateLimit, latency: float) -> Finding:
             f"client opens {_CONNECTIONS}.",
             f"In your programs: AsyncDeepIDV(max_connections={rate * latency:.0f}).",
         )
+    others = (
+        "All processes that share the limit keep it together."
+        if shared
+        else "Each process counts for itself: where several use the key, share the limit (--redis) "
+        "or give each a part of it (--rate)."
+    )
     return good(
         "limiter",
         f"{rate:g} requests/s with a burst of {limit.burst:g}, {rate * latency:.1f} of them under "
-        "way at a time. Each process counts for itself: where several use the key, give each its "
-        "share (--rate).",
+        f"way at a time. {others}",
     )
 
 

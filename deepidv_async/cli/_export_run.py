@@ -22,6 +22,7 @@ from deepidv_async import (
     __version__,
 )
 from deepidv_async.cli._ahead import ReadAhead
+from deepidv_async.cli._connection import closing
 from deepidv_async.cli._encoding import Encoding
 from deepidv_async.cli._exit import ExitCode
 from deepidv_async.cli._failures import report
@@ -98,7 +99,8 @@ class Export:
         self._terminal = terminal
         self._store = store
         self._encoding = encoding
-        # The command line makes every client with a RateLimit, and that makes a TokenBucket.
+        # The command line makes every client with a RateLimit, which makes a TokenBucket, or with
+        # a shared one. That restores nothing: the count of the day is on its server.
         self._limiter = cast("TokenBucket", client.rate_limiter)
         self._workflows: list[Workflow] = []
         self._pages = 0
@@ -123,7 +125,7 @@ class Export:
         self._under_way = resumed
         self._listen_to_sigterm()
         try:
-            async with self._client:
+            async with closing(self._client):
                 unread = await self._read_or_remember(resumed=resumed)
             return self._finish(unread)
         except (DeepIDVError, OSError) as error:

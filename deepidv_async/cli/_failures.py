@@ -14,6 +14,7 @@ from deepidv_async import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    SharedLimitUnavailableError,
     UnsupportedByAPIVersionError,
 )
 from deepidv_async.cli._exit import ExitCode
@@ -34,6 +35,7 @@ _CODES: Final[tuple[tuple[type[DeepIDVError], ExitCode], ...]] = (
     (InsufficientFundsError, ExitCode.PAYMENT_REQUIRED),
     (APIConnectionError, ExitCode.UNREACHABLE),
     (DeadlineExceededError, ExitCode.UNREACHABLE),
+    (SharedLimitUnavailableError, ExitCode.UNREACHABLE),
     (NotFoundError, ExitCode.NOT_FOUND),
 )
 

@@ -9,6 +9,7 @@ import attrs
 
 from deepidv_async import AsyncDeepIDV, DeepIDVError, Workflow, WorkflowSession
 from deepidv_async.cli._cells import Record
+from deepidv_async.cli._connection import closing
 from deepidv_async.cli._exit import ExitCode
 from deepidv_async.cli._options import OutputFormat
 from deepidv_async.cli._output import Writer, make_writer
@@ -80,7 +81,7 @@ class _Listing:
         noun = "workflows" if kind is Workflow else "sessions"
         try:
             with self.terminal.counter(noun, beside_data=output is not OutputFormat.TABLE) as count:
-                async with client, aclosing(batches):
+                async with closing(client), aclosing(batches):
                     await self._copy(batches, writer, count)
             writer.finish()
             if self.sieve is not None and (sifted := self.sieve.told()) is not None:

@@ -26,6 +26,7 @@ __all__ = [
     "limit_option",
     "output_option",
     "page_size_option",
+    "redis_options",
     "terminal_options",
 ]
 
@@ -66,6 +67,8 @@ class Connection(NamedTuple):
         deadline: bound of each page, waits and retries included, in seconds.
         rate: requests per second at most.
         per_day: requests per day at most; 0 for no limit.
+        redis: URL of the server that keeps the limit for many processes; empty for none.
+        redis_name: name of the limit there; `None` for the one that goes with the key.
         verbose: whether to tell every event.
     """
 
@@ -76,6 +79,8 @@ class Connection(NamedTuple):
     deadline: float | None
     rate: float | None
     per_day: int | None
+    redis: str | None
+    redis_name: str | None
     verbose: bool
 
 
@@ -110,13 +115,28 @@ def _complete_status(_: click.Context, __: click.Parameter, begun: str) -> list[
     return [CompletionItem(status) for status in STATUSES if status.startswith(begun.upper())]
 
 
-_CONNECTION: Final[tuple[Decorator, ...]] = (
+_KEY: Final[Decorator] = click.option(
+    "--api-key-file",
+    metavar="PATH",
+    help="Read the API key from a file, or from standard input with -. "
+    "Default: the environment's DEEPIDV_API_KEY.",
+)
+_REDIS: Final[tuple[Decorator, ...]] = (
     click.option(
-        "--api-key-file",
-        metavar="PATH",
-        help="Read the API key from a file, or from standard input with -. "
-        "Default: the environment's DEEPIDV_API_KEY.",
+        "--redis",
+        metavar="URL",
+        envvar="DEEPIDV_REDIS_URL",
+        help="Share the limit through this Redis server. Default: DEEPIDV_REDIS_URL, which is the "
+        "place for a URL with a password.",
     ),
+    click.option(
+        "--redis-name",
+        metavar="NAME",
+        help="Name of the limit there. Default: one that is made of the key.",
+    ),
+)
+_CONNECTION: Final[tuple[Decorator, ...]] = (
+    _KEY,
     click.option(
         "--base-url",
         metavar="URL",
@@ -152,6 +172,7 @@ _CONNECTION: Final[tuple[Decorator, ...]] = (
         metavar="N",
         help="Requests per day at most; 0 for no limit. Default: 10000, as published.",
     ),
+    *_REDIS,
     click.option(
         "-v",
         "--verbose",
@@ -218,6 +239,11 @@ def client_options(function: Command) -> Command:
         return function(connection=Connection(**taken), **given)
 
     return _add(_CONNECTION, gather)
+
+
+def redis_options(function: Command) -> Command:
+    """Give a command `--redis`, `--redis-name`, and the key that the name is made of."""
+    return _add((*_REDIS, _KEY), function)
 
 
 def filter_options(function: Command) -> Command:

@@ -10,6 +10,7 @@ import attrs
 
 from deepidv_async import AsyncDeepIDV, TokenBucket, Workflow, WorkflowSession
 from deepidv_async.cli._ahead import ReadAhead
+from deepidv_async.cli._connection import closing
 from deepidv_async.cli._exit import ExitCode
 from deepidv_async.cli._listing import missing
 from deepidv_async.cli._options import OutputFormat
@@ -107,7 +108,7 @@ def print_stats(
 
 
 async def _run(source: Source, terminal: Terminal, output: OutputFormat | None) -> ExitCode:
-    async with source.client:
+    async with closing(source.client):
         tally, unread = await _count(source, terminal)
     _print(tally, terminal, output)
     if (told := source.sieve.told()) is not None:

@@ -13,10 +13,12 @@ import threading
 
 import click
 import pytest
+import redis
 from click.testing import CliRunner
 
 from deepidv_async.cli import main
 from deepidv_async.simulator import running_simulator
+from redis_server import running_redis
 
 KEY = "canary-key-4711"
 COLOURS = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM", "COLUMNS")
@@ -45,6 +47,22 @@ def api(served, monkeypatch):
     monkeypatch.setenv("DEEPIDV_BASE_URL", served.base_url)
     monkeypatch.setenv("DEEPIDV_API_KEY", KEY)
     return served
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A Redis server for all tests."""
+    with running_redis() as running:
+        yield running
+
+
+@pytest.fixture
+def shared(server, monkeypatch):
+    """The server, empty, and the setting of a user who shares a limit through it."""
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    monkeypatch.setenv("DEEPIDV_REDIS_URL", server.url)
+    return server
 
 
 @pytest.fixture

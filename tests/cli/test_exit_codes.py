@@ -33,6 +33,7 @@ CODES = {
     "RateLimitError": 5,
     "QuotaExceededError": 5,
     "ServerError": 1,
+    "SharedLimitUnavailableError": 7,
 }
 
 
@@ -153,6 +154,14 @@ _BACKWARDS = ["--since", "2026-05-06T00:00:01Z", "--until", "2026-05-06T00:00:00
         ["export", "nowhere.jsonl", *_BACKWARDS],
         ["export", "nowhere.jsonl", "-o", "table"],
         ["doctor", "extra"],
+        ["workflows", "--redis", "localhost:6379"],
+        ["workflows", "--redis", "redis://localhost", "--redis-name", "{}"],
+        ["limits"],
+        ["limits", "--redis", "redis://localhost:x"],
+        ["limits", "--redis", "redis://localhost?nonsense=1"],
+        ["limits", "--redis", "redis://localhost", "--watch", "0"],
+        ["limits", "--redis", "redis://localhost", "--watch", "nan"],
+        ["limits", "--redis", "redis://localhost", "-o", "csv"],
     ],
     ids=" ".join,
 )

@@ -25,12 +25,13 @@ sys.exit(deepidv_async.cli.main(sys.argv[2:]))
         ("rich", "demo", "cli"),
         ("starlette", "demo", "simulator"),
         ("uvicorn", "sim", "simulator"),
+        ("redis", "limits --redis redis://localhost --redis-name any", "redis"),
     ],
 )
 def test_a_missing_extra(library, command, extra):
     """The package can be imported; the command ends with 2 and one line that names the cure."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WITHOUT, library, command],
+        [sys.executable, "-W", "error", "-c", WITHOUT, library, *command.split()],
         capture_output=True,
         text=True,
         check=False,
