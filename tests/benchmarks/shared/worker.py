@@ -47,7 +47,7 @@ def limits(rate, burst, url):
     from limits.aio.storage import RedisStorage
     from limits.aio.strategies import MovingWindowRateLimiter
 
-    limiter = MovingWindowRateLimiter(RedisStorage(f"async+{url}"))
+    limiter = MovingWindowRateLimiter(RedisStorage(f"async+{url}", implementation="redispy"))
     item, calls = parse(f"{int(rate)}/second"), [0]
 
     class Bucket:
