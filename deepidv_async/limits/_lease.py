@@ -81,9 +81,10 @@ class LeasedLevel(Level):
 
     def lease(self, tokens: float, usable_at: float, valid_until: float) -> None:
         """Take a lease; one that is there still is valid for as long."""
+        # What an older lease has left is not usable sooner for this one.
+        self.usable_at = max(self.usable_at, usable_at) if self.unused > 0 else usable_at
         self.unused += tokens
         self.valid_until = valid_until
-        self.usable_at = max(self.usable_at, usable_at)
 
     def drop_lease(self) -> None:
         """Let others have what is left of the lease."""
@@ -103,13 +104,17 @@ class LeasedLevel(Level):
         if now > self.valid_until:
             self.drop_lease()
 
+    def covers(self, cost: float) -> bool:
+        """Whether the lease has so many tokens, now or soon."""
+        return self.unused + _NEARLY >= cost
+
     def _due(self, cost: float) -> float:
         return max(self.paused_until, self.usable_at - (self.unused - cost) / self.rate)
 
     def take(self, cost: float, now: float) -> bool:
         """Take `cost` tokens of the lease, if they may be used yet."""
         late = now > self.valid_until
-        if late or self.unused + _NEARLY < cost or now + _NEARLY < self._due(cost):
+        if late or not self.covers(cost) or now + _NEARLY < self._due(cost):
             return False
         self.unused = max(0.0, self.unused - cost)
         self.open += cost
@@ -118,7 +123,7 @@ class LeasedLevel(Level):
 
     def next_look(self, cost: float) -> float | None:
         """Tell when `cost` tokens may be used; `None`: not before another lease."""
-        if self.unused + _NEARLY >= cost:
+        if self.covers(cost):
             self.starved = False
             return self._due(cost)
         self.starved = True
@@ -224,8 +229,10 @@ class LeasedLevel(Level):
 
     def carry_over(self, before: float, now: float, *, empty: bool = False) -> "LeasedLevel":
         """Start anew on another clock: what is under way is the other identity's business."""
-        del before, empty
         level = LeasedLevel(rate=self.rate, burst=self.burst, hold=self.hold, now=now)
+        if not empty:
+            level.at = level.paused_until = now + max(0.0, self.paused_until - before)
+            level._refusals = self._refusals
         level.stood_still = self.stood_still
         level.on_lack, level.on_news = self.on_lack, self.on_news
         return level

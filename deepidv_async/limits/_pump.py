@@ -18,6 +18,7 @@ __all__ = ["Pump"]
 
 _SOON: Final = 3.5  # leases; what became of requests is reported within these
 _TOGETHER: Final = 0.005  # seconds; news that come together are told together
+_SAME_PAUSE: Final = 0.1  # seconds; what ends that much later is another pause
 _ALONE: Final = 0.5  # seconds; how far a lease reaches that nobody else knows of
 # Seconds between two tries to reach a server that is away.
 _FIRST_WAIT: Final = 0.1
@@ -66,6 +67,7 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self._turns = asyncio.Lock()
         self._called_at = float("-inf")
         self._ask_at = float("-inf")
         self._news_at = float("inf")
@@ -102,11 +104,18 @@ class Pump:
         self._urgent = True
         self.news()
 
+    def left(self) -> None:
+        """A caller has gone without a permit: what was leased for him may be somebody else's."""
+        self._woken.set()
+
     def _wake(self) -> None:
         self._woken.set()
         # A permit may be told of its request when the loop has ended.
-        if self._task is None and not self._loop.is_closed():
+        idle = self._task is None or self._task.done()
+        if idle and not self._loop.is_closed():
             self._task = self._loop.create_task(self._run())
+            # Whoever cancels all tasks that he finds must not leave callers waiting for ever.
+            self._task.add_done_callback(self._revive)
 
     async def aclose(self) -> None:
         """Report the last news, give back the lease, and end."""
@@ -131,10 +140,8 @@ class Pump:
                     await self._turn(now)
         finally:
             self._task = None
-            # Whoever cancels all tasks that he finds must not leave callers waiting for ever.
-            self._loop.call_soon(self._revive)
 
-    def _revive(self) -> None:
+    def _revive(self, _: object) -> None:
         if self._queue.lanes.count:
             self._wake()
 
@@ -176,20 +183,25 @@ class Pump:
         return self.last is None or self.last.starved
 
     async def _turn(self, now: float) -> None:
+        async with self._turns:  # closing takes one of its own
+            await self._talk(now)
+
+    async def _talk(self, now: float) -> None:
         level = self._level
         level.advance(now)
         report = level.report()
         self._called_at, news_at, self._news_at = now, self._news_at, float("inf")
-        self._urgent = False
+        urgent, self._urgent = self._urgent, False
+        stop = self._ledger.quota.stopped_for if urgent else 0.0
         head, wanted = self._wanted()
         try:
             async with asyncio.timeout(self._patience):
-                reply = await self._books.call(
-                    report, wanted=wanted, head=head, stop=self._ledger.quota.stopped_for
-                )
-        except Exception as error:  # noqa: BLE001 - every client has errors of its own
-            self._news_at = min(self._news_at, news_at)
+                reply = await self._books.call(report, wanted=wanted, head=head, stop=stop)
+        except BaseException as error:
+            self._news_at, self._urgent = min(self._news_at, news_at), self._urgent or urgent
             level.perhaps_told(report)
+            if not isinstance(error, Exception):
+                raise
             self._lose(error)
         else:
             self._take(report, reply)
@@ -201,7 +213,7 @@ class Pump:
         first = lanes.first()
         if first is None:
             return 0.0, 0.0
-        if unused >= first.cost:
+        if self._level.covers(first.cost):
             return first.cost, 0.0
         head = first.cost - unused
         return head, max(head, lanes.normal.cost + lanes.bulk.cost - unused)
@@ -222,7 +234,8 @@ class Pump:
         ledger.look_at_wall(now)
         ledger.quota.shared(reply.day, reply.used - level.unused, reply.stop)
         self._ask_at = now + (TTL / 4 if reply.retry_in is None else reply.retry_in)
-        if reply.pause and now + reply.pause > level.paused_until and not level.refused:
+        news = now + reply.pause > level.paused_until + _SAME_PAUSE
+        if reply.pause and news and not level.refused:
             level.pause(now + reply.pause)
             self._on_pause(reply.pause)
         self.last = reply
@@ -235,13 +248,12 @@ class Pump:
 
     def _lose(self, error: Exception) -> None:
         """Go on alone, with a share of the limit or with none."""
-        now, level = self._ledger.read_clock(), self._level
+        now = self._ledger.read_clock()
         if self._away_since is None:
             self._away_since = now
             self._on_lost(error)
         again, self._wait = self._wait, min(_LONGEST_WAIT, 2 * self._wait)
         if self._share:
-            level.set_rate(self._ledger.limit.per_second * self._share)
             self._ask_at = now + again
             self._lease_alone(now)
         else:
@@ -252,6 +264,8 @@ class Pump:
         """Give those who wait a lease at the rate of our share; nothing is saved up for later."""
         level = self._level
         level.advance(now)
+        # Whoever gets a 429, or mends the rate, sets it as if he were the only one.
+        level.set_rate(self._ledger.congestion.rate * self._share)
         head, wanted = self._wanted()
         if wanted:
             tokens = min(wanted, max(head, level.rate * _ALONE))

@@ -25,6 +25,7 @@ _MARKS: Final = (0.8, 0.95)
 _LOOK_AGAIN: Final = 900.0
 # Seconds in which the answer of that look has come.
 _PROBE: Final = 5.0
+_SAME_WORD: Final = 1.0  # seconds; what lasts that much longer is news
 
 
 class Quota:
@@ -157,7 +158,7 @@ class Quota:
         """
         self._day.agree(day, used)
         self._take_over()
-        if stopped_for > self.stopped_for:
+        if stopped_for > self.stopped_for + _SAME_WORD:
             self._refused_until = self.now + stopped_for
             self._refused_at, self._probed = self.now, False
             self._settle()

@@ -33,10 +33,12 @@ for i = 1, #flat, 2 do
   if id then
     local open, expires, waits, due, had =
       string.match(flat[i + 1], '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
-    processes[id] = {
-      open = tonumber(open), expires = tonumber(expires), waits = tonumber(waits),
-      due = tonumber(due), had = tonumber(had),
-    }
+    if open then
+      processes[id] = {
+        open = tonumber(open), expires = tonumber(expires), waits = tonumber(waits),
+        due = tonumber(due), had = tonumber(had),
+      }
+    end
   else
     s[flat[i]] = tonumber(flat[i + 1])
   end
@@ -113,7 +115,7 @@ if a.pause >= 0 then
     set('since', now)
     set('factor', math.max(50000, math.floor(s.factor * 0.85)))
   end
-  set('pause', math.max(s.pause, now + a.pause))
+  set('pause', math.max(s.pause, now + math.min(a.pause, a.longest)))
   s.at = math.max(s.at, s.pause)
   s.debt = a.burst - math.min(1000000, math.floor((s.at - now) * rate()))
   set('grown', math.max(s.grown, s.at))
@@ -124,8 +126,10 @@ local day = math.floor(now / 86400000000)
 if day > s.day then
   set('day', day) set('used', 0)
 end
-local used = s.used - a.returned
-if a.day == s.day then used = math.max(used, a.used) end
+local used = s.used
+-- Whoever has counted more before the state was lost knows better.
+if a.day == s.day and a.seen_at > 0 and a.seen_at <= s.reset then used = math.max(used, a.used) end
+used = math.max(0, used - a.returned)
 if a.stop > 0 then set('stop', math.max(s.stop, now + a.stop)) end
 
 -- The lease ---------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ end
 
 local granted, usable, retry, starved = 0, 0, 0, 0
 local lack = s.debt + open + a.head - a.burst
-if a.wanted == 0 then
+if a.wanted == 0 or a.head == 0 then
   me.waits, me.due = 0, 0
 elseif now < s.pause then
   retry = s.pause - now
@@ -191,7 +195,7 @@ for field, value in pairs(changes) do
   write[#write + 1] = value
 end
 redis.call('HSET', key, unpack(write))
-redis.call('PEXPIRE', key, a.keep)
+redis.call('PEXPIRE', key, math.max(a.keep, math.ceil((s.pause - now) / 1000)))
 
 local count = 1
 for id in pairs(processes) do if id ~= a.id then count = count + 1 end end

@@ -7,6 +7,7 @@ left over by a call that was cut off is not taken for another one's.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final, Protocol, cast
@@ -142,8 +143,8 @@ class SharedBooks:
         now = self._read_clock()
         asked = self._asked(report, now) | {
             "call": str(number),
-            "wanted": _millionths(wanted),
-            "head": _millionths(head),
+            "wanted": max(_enough(head), _enough(wanted)) if wanted else 0,
+            "head": _enough(head),
             "stop": _millionths(stop),
         }
         plain = await self._run(json.dumps(asked))
@@ -226,6 +227,11 @@ def _read(plain: Any, number: int) -> Reply:
         processes=count,
         starved=bool(starved),
     )
+
+
+def _enough(tokens: float) -> int:
+    """Round up, so that what is granted is never less than what was lacking."""
+    return math.ceil(tokens * _MILLION - 1e-3)
 
 
 def _millionths(number: float) -> int:

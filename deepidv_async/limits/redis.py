@@ -152,6 +152,16 @@ class RedisTokenBucket(TokenBucket):
         Raises:
             SharedLimitUnavailableError: the server is away, and there is no `fallback_share`.
         """
+        try:
+            return await self._acquire(cost, priority, deadline)
+        except BaseException:
+            if self._pump is not None:
+                self._pump.left()
+            raise
+
+    async def _acquire(
+        self, cost: float, priority: Priority, deadline: float | None
+    ) -> BucketPermit:
         ends = None if deadline is None else self._checked(deadline)
         if ends is None:
             return await super().acquire(cost=cost, priority=priority)

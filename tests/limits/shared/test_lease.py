@@ -103,6 +103,17 @@ def test_a_refusal_gives_the_lease_back():
     assert not level.unreported
 
 
+@pytest.mark.parametrize("forked", [False, True])
+def test_another_loop_keeps_the_pause_and_another_process_nothing(forked):
+    """What the server has asked for holds on the next loop, and is still to be reported."""
+    level = leased(3)
+    level.note_refusal(0.0)
+    level.drain(0.0, 5.0)
+    other = level.carry_over(1.0, 101.0, empty=forked)
+    assert other.paused_until == (101.0 if forked else 105.0)
+    assert (other.unused, other.flights, other.refused) == (0, 0, not forked)
+
+
 def test_an_expired_lease_is_not_used():
     """It may be another process's by now."""
     level = LeasedLevel(rate=10, burst=20, hold=0.5)

@@ -226,3 +226,40 @@ async def test_a_start_with_less(make):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await other.acquire()
+
+
+@with_buckets
+async def test_fractions_of_a_token(make):
+    """A cost that is no whole number of millionths is granted, and leaves no call without end."""
+    bucket = make(rate=100, burst=1, per_day=1000)
+    async with asyncio.timeout(2):
+        for cost in (1 / 3, 0.1, 0.1, 0.1, 1 / 7, 1e-7, 0.7):
+            (await bucket.acquire(cost=cost)).seen()
+    assert bucket._pump.calls < 60
+    assert all(b"nan" not in value for value in (await bucket._redis.hgetall(bucket._key)).values())
+
+
+@with_buckets
+async def test_what_was_not_used_leaves_the_count(make):
+    """Tokens that are given back leave the day's count, whatever others remember of it."""
+    one, other = make(rate=1, burst=8, per_day=100), make(rate=1, burst=8, per_day=100)
+    (await other.acquire()).seen()
+    permits = [await one.acquire() for _ in range(3)]
+    for permit in permits:
+        permit.unsent()
+    await one.aclose()
+    await other.aclose()
+    (await other.acquire()).seen()
+    await other.aclose()
+    assert other.stats().quota_used == 2
+
+
+@with_buckets
+async def test_a_very_long_pause_is_kept(make):
+    """A pause of hours is no sign of a clock that was stepped."""
+    one, other = make(), make()
+    (await one.acquire()).refused(7200)
+    await asyncio.sleep(0.05)
+    for bucket in (one, other):
+        with pytest.raises(RateLimitError):
+            await bucket.acquire()
