@@ -1,6 +1,8 @@
-"""A real Redis server for tests: a process of this machine on a free loopback port."""
+"""A real Redis server for tests: a process of this machine on a free loopback port.
 
-import os
+Never somebody else's: the tests flush it, stop it and let it stand still.
+"""
+
 import shutil
 import signal
 import socket
@@ -20,7 +22,7 @@ class RedisServer:
 
     Attributes:
         url: where it is.
-        process: what runs it; `None` if it is somebody else's, whose `REDIS_URL` was given.
+        process: what runs it.
     """
 
     def __init__(self, binary, port, folder):
@@ -74,8 +76,3 @@ def running_redis():
             yield server
         finally:
             server.stop()
-
-
-def redis_url():
-    """Give the URL of somebody else's server, if the environment names one."""
-    return os.environ.get("REDIS_URL")

@@ -119,10 +119,10 @@ class Pump:
 
     async def aclose(self) -> None:
         """Report the last news, give back the lease, and end."""
+        self._level.drop_lease()  # which may wake the task: so first
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._level.drop_lease()
         if self._known:
             await self._turn(self._ledger.read_clock())
 

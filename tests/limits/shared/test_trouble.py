@@ -330,6 +330,42 @@ async def test_what_cannot_be_told_is_told_later():
     await bucket.aclose()
 
 
+@pytest.mark.asyncio
+async def test_alone_a_429_makes_it_slower_not_faster():
+    """A share is one of the rate that was learned: a refusal does not give it the whole."""
+
+    async def away(asked):
+        raise ConnectionError
+
+    bucket = RedisTokenBucket(Runner(away), RateLimit(100, 10), name="x", fallback_share=0.2)
+    permit = await bucket.acquire()
+    permit.written()
+    permit.refused(0.01)
+    assert await how_many(bucket, 0.4) <= 0.4 * 100 * 0.2 + 4
+    await bucket.aclose()
+
+
+@pytest.mark.asyncio
+async def test_the_servers_word_is_passed_on_once():
+    """Who heard that the quota is spent says so in one report, and does not keep it alive."""
+
+    async def answer(asked):
+        granted = min(asked["wanted"], 1_000_000)
+        numbers = [asked["call"], 1, granted, 0, 0, 0, 25_000_000, 0, 0, 0, 0, 0, 1, 0]
+        return [str(number) for number in numbers]
+
+    runner = Runner(answer)
+    bucket = RedisTokenBucket(runner, RateLimit(), name="x")
+    permit = await bucket.acquire()
+    permit.written()
+    bucket.quota_exceeded()
+    await asyncio.sleep(0.02)
+    permit.seen()
+    await bucket.aclose()
+    assert len(runner.asked) >= 3
+    assert sum(asked["stop"] > 0 for asked in runner.asked) == 1
+
+
 @with_buckets
 async def test_a_clock_that_is_stepped_back(make):
     """The level is not frozen until the clock has come back to where it was."""
